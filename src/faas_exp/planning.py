@@ -1,0 +1,192 @@
+"""From an experiment file and a result tree to the list of things that are still to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from faas_exp.config import Experiment, is_secret, load_experiment
+from faas_exp.errors import FaasExpError
+from faas_exp.functions.bundle import content_hash
+from faas_exp.grid import Deployment, build_plan, run_to_dict
+from faas_exp.results import TreeState, pending, refuse_mixing, set_aside, survey
+
+# What the inventory knows and an experiment file may leave out, per function of the thesis. Other functions name the
+# variables that they want in the annotation ENVIRONMENT_ANNOTATION of their stack file.
+INVENTORY_ENVIRONMENT = {
+    "ftpfunction": ("ftp_host", "ftp_user", "ftp_password"),
+    "consumerfunction": ("gateway_endpoint",),
+}
+ENVIRONMENT_ANNOTATION = "faas.exp/environment"
+
+
+@dataclass
+class Prepared:
+    """An experiment, ready to be executed.
+
+    Attributes:
+        todo: deployments with the runs that are not complete.
+        skipped_functions: name → reason.
+        notes: worth telling the user.
+        moved_to: where runs of another configuration went.
+    """
+
+    experiment: Experiment
+    plan: list[Deployment]
+    todo: list[Deployment]
+    state: TreeState
+    root: Path
+    skipped_functions: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    moved_to: Path | None = None
+
+    @property
+    def total(self) -> int:
+        return sum(len(d.runs) for d in self.plan)
+
+    @property
+    def left(self) -> int:
+        return sum(len(d.runs) for d in self.todo)
+
+
+def prepare(
+    path: Path | str,
+    orchestrator: str,
+    root: Path,
+    *,
+    only: Sequence[str] = (),
+    skip: Mapping[str, str] | None = None,
+    shipped_functions: Path | None = None,
+    redo_void: bool = False,
+    replace: bool = False,
+    dry_run: bool = False,
+) -> Prepared:
+    """Check the file, lay out the grid, compare with the tree.
+
+    Args:
+        root: result folder.
+        only: restrict to these functions; empty means all.
+        skip: functions to leave out, with the reason.
+        replace: move runs of another configuration aside instead of refusing.
+        dry_run: change nothing.
+
+    Raises:
+        FaasExpError: bad file, empty grid, or a tree with runs of another configuration.
+    """
+    experiment = load_experiment(path, shipped_functions=shipped_functions)
+    skipped = dict(skip or {})
+    for function in experiment.functions:
+        broken = [d for d in experiment.dependencies(function.name) if d in skipped]
+        if broken and function.name not in skipped:
+            skipped[function.name] = f"it needs {broken[0]}, which is left out"
+    skipped = {name: reason for name, reason in skipped.items() if any(f.name == name for f in experiment.functions)}
+    wanted = [f.name for f in experiment.functions if f.name not in skipped]
+    for name in only:
+        if name in skipped:
+            raise FaasExpError(f"{name}: asked for, but {skipped[name]}")
+    hashes = {name: content_hash(folder) for name, folder in code_folders(experiment).items()}
+    plan = build_plan(experiment, orchestrator, only=list(only) or wanted, code_hashes=hashes)
+    runs = [run for deployment in plan for run in deployment.runs]
+    state = survey(root, runs)
+    moved = None
+    if not replace:
+        refuse_mixing(root, state)
+    elif not dry_run:
+        moved = set_aside(root, state)
+    todo = pending(plan, state, redo_void=redo_void)
+    notes = [*experiment.notes, *(f"{name}: left out, {reason}" for name, reason in sorted(skipped.items()))]
+    return Prepared(experiment, plan, todo, state, root, skipped, notes, moved)
+
+
+def code_folders(experiment: Experiment) -> dict[str, Path]:
+    """The functions whose code is at hand as a folder that we know how to build."""
+    return {
+        name: stack.handler
+        for name, stack in experiment.stacks.items()
+        if stack.handler and (stack.handler / "Containerfile").is_file()
+    }
+
+
+def environment_of(
+    experiment: Experiment, name: str, inventory: Mapping[str, str] | None = None
+) -> tuple[dict[str, str], dict[str, str]]:
+    """A function's environment as (plain, secret): the file's, and below it what the inventory knows."""
+    function, stack = experiment.function(name), experiment.stacks[name]
+    wanted = stack.annotations.get(ENVIRONMENT_ANNOTATION, "").split() or INVENTORY_ENVIRONMENT.get(name, ())
+    merged = {key: str(inventory[key]) for key in wanted if inventory and inventory.get(key)}
+    merged.update(stack.environment)
+    merged.update(function.environment)
+    return (
+        {k: v for k, v in merged.items() if not is_secret(k)},
+        {k: v for k, v in merged.items() if is_secret(k)},
+    )
+
+
+def deployments_as_dicts(prepared: Prepared, inventory: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    """What is to be done, as plain data for Ansible. Holds no secrets."""
+    experiment = prepared.experiment
+    position = {run.path: index for index, run in enumerate((r for d in prepared.plan for r in d.runs), start=1)}
+    result: list[dict[str, Any]] = []
+    previous: str | None = None
+    for deployment in prepared.todo:
+        delay = experiment.settings.delay_between_functions * 60 if previous not in (None, deployment.function) else 0
+        previous = deployment.function
+        result.append(
+            {
+                "label": deployment.label,
+                "delay": delay,
+                "replicas": deployment.replicas,
+                "function": _definition(experiment, deployment.function, deployment.labels, inventory),
+                "depends_on": [_definition(experiment, name, {}, inventory) for name in deployment.depends_on],
+                "runs": [
+                    {
+                        "label": f"{run.label} [{position[run.path]}/{prepared.total}]",
+                        "order": position[run.path],
+                        # The first run has just waited for its deployment, and has nothing before it to rest from.
+                        "delay": 0 if index == 0 else experiment.settings.delay_between_runs * 60,
+                        "run": run_to_dict(run),
+                    }
+                    for index, run in enumerate(deployment.runs)
+                ],
+            }
+        )
+    return result
+
+
+def _definition(
+    experiment: Experiment, name: str, labels: Mapping[str, str], inventory: Mapping[str, str] | None
+) -> dict[str, Any]:
+    function, stack = experiment.function(name), experiment.stacks[name]
+    plain, _ = environment_of(experiment, name, inventory)
+    param = function.api.param
+    settings = experiment.settings
+    path = function.api.uri + (f"?param={param.min}" if param else "")
+    return {
+        "name": name,
+        "image": stack.image,
+        "fprocess": stack.fprocess,
+        "environment": plain,
+        "labels": {**stack.labels, **labels},
+        "annotations": stack.annotations,
+        "secrets": stack.secrets,
+        "constraints": stack.constraints,
+        "limits": stack.limits,
+        "requests": stack.requests,
+        "probe": {"path": "/" + path.lstrip("/"), "method": function.api.http_method, "data": function.body},
+        "timeout": settings.ready_timeout,
+        "request": {
+            "uri": function.api.uri,
+            "method": function.api.http_method,
+            "data": function.body,
+            "param": [param.min, param.max] if param else None,
+            "rate": settings.rate,
+            "arrivals": settings.arrivals,
+            "request_timeout": settings.request_timeout,
+            "run_timeout": settings.run_timeout,
+            "processes": settings.load_processes,
+            "cold_start": function.cold_start if function.has_cold_starts else None,
+            "inactivity_duration": function.inactivity_duration,
+        },
+    }
