@@ -1,0 +1,163 @@
+"""One load run, from outside: start the load processes, let them go together, gather what they did."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from faas_exp.errors import LoadError
+from faas_exp.load import judge
+from faas_exp.load.calibration import read_calibration
+from faas_exp.load.output import run_files
+from faas_exp.load.process import LoadProcess, wait_for
+from faas_exp.load.rows import Rows
+from faas_exp.load.spec import LoadSpec
+from faas_exp.load.stats import GeneratorFacts, LoadStats, summarise
+from faas_exp.load.tickets import shared_counter
+
+# Users that one process keeps at work without one answer waiting long for another to be handled.
+_USERS_PER_PROCESS = 25
+# A process that has not got its users together by then is stuck.
+_READY_TIMEOUT = 60.0
+# Beyond the guard's own time: the load processes stop by themselves.
+_GUARD_GRACE = 30.0
+# The start lies this far ahead, so that every process has heard of it.
+_LEAD_NS = 5_000_000
+
+
+def run_load(spec: LoadSpec, out_dir: Path) -> LoadStats:
+    """Make the load and write ``requests.csv`` and ``stats.json`` (docs/contracts.md) into ``out_dir``.
+
+    Blocks until the run is over. Requests that fail are data. Interrupted (SIGINT, SIGTERM, an exception), it ends the
+    load processes and leaves no files; killed, the kernel ends them.
+
+    Args:
+        spec: what to do.
+        out_dir: made when missing; results of an earlier run in it are replaced.
+
+    Raises:
+        LoadError: the run did not happen: name not found, disk full, folder in use, a load process failed.
+        ConfigError: the calibration file is none.
+    """
+    calibration = None if spec.calibration is None else read_calibration(spec.calibration).to_dict()
+    family, address = resolve(spec)
+    count = process_count(spec)
+    with run_files(Path(out_dir), spec.number_of_requests, spec.name) as files, _terminable():
+        rows, facts, wall_ns_at_zero = _make_load(spec, family, address, count)
+        stats = _summarise(spec, rows, facts, wall_ns_at_zero, calibration)
+        files.write(rows, stats, spec.name, wall_ns_at_zero)
+    return stats
+
+
+def resolve(spec: LoadSpec) -> tuple[int, tuple[Any, ...]]:
+    """Address family and address of the server. Done once: name resolution is no part of a response time.
+
+    Raises:
+        LoadError: there is no such name.
+    """
+    try:
+        found = socket.getaddrinfo(spec.host, spec.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a host name"
+        raise LoadError(f"{spec.url}: can't resolve {spec.host}: {reason}") from None
+    family, _, _, _, address = found[0]
+    return int(family), address
+
+
+def process_count(spec: LoadSpec) -> int:
+    """How many load processes: no more than users, and for ``auto`` no more than half the cores."""
+    if spec.processes == "auto":
+        cores = len(os.sched_getaffinity(0))
+        wanted = min(max(cores // 2, 1), -(-spec.users // _USERS_PER_PROCESS))
+    else:
+        wanted = int(spec.processes)
+    return min(wanted, spec.users)
+
+
+def _make_load(
+    spec: LoadSpec, family: int, address: tuple[Any, ...], count: int
+) -> tuple[Rows, list[dict[str, Any]], int]:
+    """The rows, what each process says of itself, and Unix time (ns) at zero of the monotonic clock."""
+    counter = shared_counter() if count > 1 else None
+    processes: list[LoadProcess] = []
+    try:
+        job = {
+            "spec": spec.to_json(),
+            "family": family,
+            "address": address,
+            "processes": count,
+            "parent": os.getpid(),
+            "tickets_fd": counter,
+        }
+        inherit = [] if counter is None else [counter]
+        processes.extend(LoadProcess({**job, "process": number}, inherit) for number in range(count))
+        wait_for(processes, "ready", time.monotonic() + _READY_TIMEOUT)
+        wall_ns_at_zero = time.time_ns() - time.perf_counter_ns()
+        start = {"start_ns": time.perf_counter_ns() + _LEAD_NS, "wall_ns_at_zero": wall_ns_at_zero}
+        for process in processes:
+            process.send(start)
+        guard = None if spec.duration is None else time.monotonic() + spec.duration + _GUARD_GRACE
+        facts = wait_for(processes, "done", guard)
+        rows = Rows()
+        for process, fact in zip(processes, facts, strict=True):
+            rows.read(process.rows_fd, fact)
+        return rows, facts, wall_ns_at_zero
+    finally:
+        for process in processes:
+            process.end()
+        if counter is not None:
+            os.close(counter)
+
+
+def _summarise(
+    spec: LoadSpec, rows: Rows, facts: list[dict[str, Any]], wall_ns_at_zero: int, calibration: dict[str, Any] | None
+) -> LoadStats:
+    failures = [fact["failure"] for fact in facts if fact["failure"]]
+    if failures:
+        raise LoadError(f"the load generator failed: {failures[0]}")
+    if len(rows) != spec.number_of_requests and not any(fact["stopped"] for fact in facts):
+        raise LoadError(f"the load generator lost count: {len(rows)} rows of {spec.number_of_requests} requests")
+    busiest = max(facts, key=judge.cpu_pct)
+    generator = GeneratorFacts(
+        cpu_pct=round(judge.cpu_pct(busiest), 2),
+        sched_wait_pct=round(100 * busiest["sched_wait_ns"] / busiest["wall_ns"], 2),
+        send_lag_ms=judge.spread_ms(rows.lag),
+        connections=sum(fact["connections"] for fact in facts),
+        resent=sum(fact["resent"] for fact in facts),
+        capped=sum(fact["capped"] for fact in facts),
+        judged=judge.judged(facts),
+        python=platform.python_version(),
+        locust=facts[0]["locust"],
+        calibration=calibration,
+    )
+    plain = summarise(rows, spec, wall_ns_at_zero, len(facts), generator, [])
+    void = judge.reasons(facts, rows.lag, plain.elapsed_ms["p50"], spec.number_of_requests, len(rows))
+    return replace(plain, void=bool(void), void_reasons=void)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM raises, as SIGINT does, so that the load processes and files are tidied up; left alone when the program
+    has its own handler or this is not the main thread."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
