@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from faas_exp import __version__
 from faas_exp.config import Experiment, is_secret, load_experiment
 from faas_exp.errors import FaasExpError
 from faas_exp.functions.bundle import content_hash
+from faas_exp.functions.programs import debian_packages, missing_programs
 from faas_exp.grid import Deployment, build_plan, run_to_dict
 from faas_exp.results import TreeState, pending, refuse_mixing, set_aside, survey
 
@@ -50,6 +52,21 @@ class Prepared:
     def left(self) -> int:
         return sum(len(d.runs) for d in self.todo)
 
+    def manifest(self) -> dict[str, Any]:
+        """What is kept beside the tree: the file as read (secrets masked) and the order of the whole plan."""
+        experiment = self.experiment
+        functions = [masked(function.model_dump(mode="json", exclude_none=True)) for function in experiment.functions]
+        return {
+            "schema": 1,
+            "faas_exp": __version__,
+            "file": experiment.path.name,
+            "experiment": experiment.settings.model_dump(mode="json", exclude_none=True),
+            "functions": functions,
+            "seed": experiment.settings.seed,
+            "order": [str(run.path) for deployment in self.plan for run in deployment.runs],
+            "skipped_functions": self.skipped_functions,
+        }
+
 
 def prepare(
     path: Path | str,
@@ -58,6 +75,7 @@ def prepare(
     *,
     only: Sequence[str] = (),
     skip: Mapping[str, str] | None = None,
+    check_programs: bool = False,
     shipped_functions: Path | None = None,
     redo_void: bool = False,
     replace: bool = False,
@@ -69,6 +87,7 @@ def prepare(
         root: result folder.
         only: restrict to these functions; empty means all.
         skip: functions to leave out, with the reason.
+        check_programs: leave out functions whose code needs a program that this machine does not have.
         replace: move runs of another configuration aside instead of refusing.
         dry_run: change nothing.
 
@@ -77,6 +96,8 @@ def prepare(
     """
     experiment = load_experiment(path, shipped_functions=shipped_functions)
     skipped = dict(skip or {})
+    if check_programs:
+        skipped.update({n: r for n, r in _without_runtime(experiment).items() if n not in skipped})
     for function in experiment.functions:
         broken = [d for d in experiment.dependencies(function.name) if d in skipped]
         if broken and function.name not in skipped:
@@ -98,6 +119,25 @@ def prepare(
     todo = pending(plan, state, redo_void=redo_void)
     notes = [*experiment.notes, *(f"{name}: left out, {reason}" for name, reason in sorted(skipped.items()))]
     return Prepared(experiment, plan, todo, state, root, skipped, notes, moved)
+
+
+def _without_runtime(experiment: Experiment) -> dict[str, str]:
+    reasons = {}
+    for name, folder in code_folders(experiment).items():
+        missing = missing_programs(folder)
+        if missing:
+            packages = " ".join(debian_packages(missing))
+            reasons[name] = f"this machine has no {' and no '.join(missing)} (on Debian: apt-get install {packages})"
+    return reasons
+
+
+def masked(value: Any, key: str = "") -> Any:
+    """The same data with every secret replaced."""
+    if isinstance(value, dict):
+        return {k: masked(v, str(k)) for k, v in value.items()}
+    if isinstance(value, list):
+        return [masked(item, key) for item in value]
+    return "(secret)" if is_secret(key) or key.lower() == "authorization" else value
 
 
 def code_folders(experiment: Experiment) -> dict[str, Path]:

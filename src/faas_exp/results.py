@@ -179,6 +179,19 @@ def write_json(path: Path, data: Any) -> None:
         os.close(directory)
 
 
+def write_manifest(root: Path, orchestrator: str, facts: dict[str, Any]) -> None:
+    """Lay facts over ``<root>/<orchestrator>/manifest.json``; what is there and not named stays."""
+    path = root / orchestrator / "manifest.json"
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    merged = {**known, **facts}
+    if merged != known:
+        with disk_errors(root):
+            write_json(path, merged)
+
+
 @contextmanager
 def writer_lock(root: Path, orchestrator: str) -> Iterator[None]:
     """One writer per orchestrator and tree.

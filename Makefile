@@ -1,0 +1,56 @@
+# make demo   see everything work on this machine alone
+# make test   lint, unit and integration tests; sets itself up
+# make .venv  the environment alone
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+export PATH := $(BIN):$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+# Nothing of this project's own may come from a user's other collections.
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/collections
+
+.PHONY: help demo demo-down test lint unit integration bench collection clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv: $(VENV)/.ready ## the Python environment
+$(VENV)/.ready: pyproject.toml constraints.txt tools/make-venv
+	tools/make-venv $(VENV) "$(PYTHON)" all
+
+$(VENV)/.ready-test: $(VENV)/.ready pyproject.toml constraints.txt
+	tools/make-venv $(VENV) "$(PYTHON)" test
+
+demo: $(VENV)/.ready ## platform, experiment, figures and report on this machine alone
+	@tools/demo
+
+demo-down: $(VENV)/.ready ## stop the demo's platform (results stay)
+	ansible-playbook -i inventories/embedded playbooks/openfaas.yml -e openfaas_state=absent
+
+lint: $(VENV)/.ready-test ## style, types, Ansible's production profile
+	ruff check .
+	ruff format --check .
+	mypy
+	yamllint --strict .
+	ansible-lint --offline --profile production
+	tools/check-docs
+
+unit: $(VENV)/.ready-test ## tests without services
+	pytest tests/unit
+
+integration: $(VENV)/.ready-test ## tests against real services on this machine
+	tools/test-packages
+	pytest tests/integration
+
+test: lint unit integration ## all of it
+
+bench: $(VENV)/.ready-test ## figures: gateway, load generator, analysis
+	@for script in tests/bench/bench_*.py; do echo "== $$script"; python "$$script" || exit 1; done
+
+collection: $(VENV)/.ready ## build the collection's archive
+	ansible-galaxy collection build --force --output-path dist
+
+clean: ## remove what the tests and builds left behind (not .venv, not results)
+	rm -rf dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible src/*.egg-info

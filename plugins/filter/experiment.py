@@ -1,0 +1,40 @@
+"""Filters that read an experiment file on the controller."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+
+def function_secrets(
+    path: str, name: str, inventory: Mapping[str, str] | None = None, shipped_functions: str | None = None
+) -> dict[str, dict[str, str]]:
+    """What of a function must not be shown: secret environment variables and request headers.
+
+    Kept out of the plan, so that no registered variable holds it; give the result straight to a module's no_log option.
+    """
+    try:
+        from pathlib import Path
+
+        from faas_exp.config import load_experiment
+        from faas_exp.errors import FaasExpError
+        from faas_exp.planning import environment_of
+    except ImportError as error:
+        raise AnsibleFilterError(
+            f"faas.exp needs its Python package here: pip install faas-exp[all] ({error})"
+        ) from error
+    try:
+        experiment = load_experiment(path, shipped_functions=Path(shipped_functions) if shipped_functions else None)
+        _, secret = environment_of(experiment, name, inventory)
+        return {"environment": secret, "headers": dict(experiment.function(name).api.headers)}
+    except FaasExpError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+class FilterModule:
+    """Entry point for Ansible."""
+
+    def filters(self) -> dict[str, Any]:
+        return {"function_secrets": function_secrets}
