@@ -7,6 +7,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+_ADVICE = "faas.exp needs its Python package here: pip install faas-exp[all]"
+
 
 def function_secrets(
     path: str, name: str, inventory: Mapping[str, str] | None = None, shipped_functions: str | None = None
@@ -33,8 +35,21 @@ def function_secrets(
         raise AnsibleFilterError(str(error)) from error
 
 
+def result_dir(path: str, base_dir: str, override: str | None = None) -> str:
+    """The result folder of an experiment file."""
+    try:
+        from faas_exp.errors import FaasExpError
+        from faas_exp.planning import result_root
+    except ImportError as error:
+        raise AnsibleFilterError(f"{_ADVICE} ({error})") from error
+    try:
+        return str(result_root(path, base_dir, override))
+    except FaasExpError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
 class FilterModule:
     """Entry point for Ansible."""
 
     def filters(self) -> dict[str, Any]:
-        return {"function_secrets": function_secrets}
+        return {"function_secrets": function_secrets, "result_dir": result_dir}

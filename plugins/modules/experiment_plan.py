@@ -146,18 +146,14 @@ def main() -> None:
     def work() -> dict[str, Any]:
         from pathlib import Path
 
-        from faas_exp.config import load_experiment
-        from faas_exp.planning import deployments_as_dicts, prepare
+        from faas_exp.planning import deployments_as_dicts, prepare, result_root
         from faas_exp.results import write_manifest
 
         shipped = Path(params["shipped_functions"]) if params["shipped_functions"] else None
-        settings = load_experiment(params["experiment"], shipped_functions=shipped).settings
-        name = Path(params["experiment"]).stem
-        root = Path(params["base_dir"], params["result_dir"] or settings.result_dir or f"results/{name}")
         prepared = prepare(
             params["experiment"],
             params["orchestrator"],
-            root,
+            result_root(params["experiment"], params["base_dir"], params["result_dir"]),
             only=params["functions"],
             skip=params["skip"],
             check_programs=params["check_programs"],
@@ -168,6 +164,7 @@ def main() -> None:
         )
         if not module.check_mode and prepared.left:
             write_manifest(prepared.root, params["orchestrator"], prepared.manifest())
+        settings = prepared.experiment.settings
         notes = list(prepared.notes)
         if prepared.moved_to:
             notes.append(f"{len(prepared.state.other)} runs of another configuration were moved to {prepared.moved_to}")

@@ -14,6 +14,7 @@ from faas_exp.functions.bundle import content_hash
 from faas_exp.functions.programs import debian_packages, missing_programs
 from faas_exp.grid import Deployment, build_plan, run_to_dict
 from faas_exp.results import TreeState, pending, refuse_mixing, set_aside, survey
+from faas_exp.yamlfile import YamlFile
 
 # What the inventory knows and an experiment file may leave out, per function of the thesis. Other functions name the
 # variables that they want in the annotation ENVIRONMENT_ANNOTATION of their stack file.
@@ -66,6 +67,14 @@ class Prepared:
             "order": [str(run.path) for deployment in self.plan for run in deployment.runs],
             "skipped_functions": self.skipped_functions,
         }
+
+
+def result_root(path: Path | str, base_dir: Path | str, override: str | None = None) -> Path:
+    """Where an experiment's tree is: asked for, else named in the file, else ``results/<name of the file>``."""
+    source = YamlFile(path)
+    section = source.data.get("experiment") if isinstance(source.data, dict) else None
+    own = section.get("result_dir") if isinstance(section, dict) else None
+    return Path(base_dir, override or (own if isinstance(own, str) else None) or f"results/{Path(path).stem}")
 
 
 def prepare(
