@@ -1,0 +1,35 @@
+"""``faas-exp aggregate``: from a tree of requests to per-case files and one tidy table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from faas_exp.analysis import store
+from faas_exp.analysis.case_csv import write_case_files
+from faas_exp.analysis.collect import collect
+from faas_exp.analysis.model import AggregateReport, Dataset
+
+
+def aggregate_tree(source: Path, destination: Path, exclude: Sequence[str] = ()) -> AggregateReport:
+    """See ``faas_exp.analysis.aggregate``."""
+    data = collect(source, exclude)
+    files = [*write_case_files(data.runs, destination), *store.save(data, destination)]
+    return describe(data, destination, files)
+
+
+def describe(data: Dataset, destination: Path, files: Sequence[Path]) -> AggregateReport:
+    """What was read and written, in numbers."""
+    runs = data.runs
+    one_row_per_run = runs.drop_duplicates(["orchestrator", "function", "load", "scaling", "case", "run"])
+    return AggregateReport(
+        destination=destination,
+        files=files,
+        notes=data.provenance.notes,
+        errors=data.provenance.errors,
+        runs=len(one_row_per_run),
+        leaves=len(runs),
+        requests=int(runs["count"].sum()),
+        voids=int(runs["void"].sum()),
+        left_out=data.provenance.left_out,
+    )

@@ -1,0 +1,1 @@
+"""The statistics: samples of runs, tests, effect sizes, intervals, and the answer over all cases."""

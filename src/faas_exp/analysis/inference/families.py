@@ -1,0 +1,40 @@
+"""Many comparisons: Holm's correction in declared families, and whether a family can reject anything at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from statsmodels.stats.multitest import multipletests
+
+from faas_exp.analysis.inference.options import Options
+from faas_exp.analysis.inference.ranks import smallest_p
+
+_KEYS = {
+    "table": ["metric", "function", "load", "scaling"],
+    "function": ["metric", "function"],
+    "all": ["metric"],
+}
+WORDS = {
+    "table": "the comparisons of one metric in one function and load type",
+    "function": "the comparisons of one metric in one function",
+    "all": "all comparisons of one metric",
+}
+
+
+def correct(pairs: pd.DataFrame, options: Options) -> pd.DataFrame:
+    """Add ``family_size``, ``p_holm``, ``smallest_p`` and ``reachable``.
+
+    ``reachable`` says whether the comparison could be significant at all: even the smallest p-value its number of
+    runs can give, corrected for the whole family, is at most alpha. Comparisons without a p-value are no part of a
+    family.
+    """
+    pairs = pairs.copy()
+    pairs["family_size"] = 0
+    pairs["p_holm"] = np.nan
+    tested = pairs[pairs["p"].notna()]
+    for _, family in tested.groupby(_KEYS[options.family], sort=False):
+        pairs.loc[family.index, "family_size"] = len(family)
+        pairs.loc[family.index, "p_holm"] = multipletests(family["p"], method="holm")[1]
+    pairs["smallest_p"] = [smallest_p(int(n), int(m)) for n, m in zip(pairs["n_a"], pairs["n_b"], strict=True)]
+    pairs["reachable"] = pairs["smallest_p"] * pairs["family_size"] <= options.alpha
+    return pairs
