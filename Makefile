@@ -35,7 +35,6 @@ lint: $(VENV)/.ready-test ## style, types, Ansible's production profile
 	mypy
 	yamllint --strict .
 	ansible-lint --offline --profile production
-	tools/check-docs
 
 unit: $(VENV)/.ready-test ## tests without services
 	pytest tests/unit
