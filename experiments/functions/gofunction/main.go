@@ -50,7 +50,8 @@ func run() error {
 		return fmt.Errorf("can't listen on port %d: %w", port, err)
 	}
 	function := &function{replica: replicaID(), maxBody: maxBody}
-	server := &http.Server{Handler: function, IdleTimeout: keepAlive, ReadTimeout: readTimeout}
+	unused := &silent{}
+	server := &http.Server{Handler: function, IdleTimeout: keepAlive, ReadTimeout: readTimeout, ConnState: unused.note}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 
@@ -62,6 +63,7 @@ func run() error {
 	function.draining.Store(true)
 	listener.Close()
 	time.Sleep(linger)
+	unused.closeAll()
 	return server.Shutdown(context.Background())
 }
 
