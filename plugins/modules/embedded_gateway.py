@@ -87,12 +87,12 @@ def main() -> None:
 
         state_dir = Path(params["state_dir"]).resolve()
         if params["state"] == "stopped":
-            running = daemon.status(state_dir) is not None
+            running = daemon.status(state_dir).running
             if running and not module.check_mode:
                 daemon.stop(state_dir)
             return {"changed": running}
         if module.check_mode:
-            return {"changed": daemon.status(state_dir) is None}
+            return {"changed": not daemon.status(state_dir).running}
         functions = Path(params["functions_dir"]).resolve()
         info = daemon.start(state_dir, params["port"], functions, host=params["host"])
         return {"changed": info.changed, "url": info.url, "pid": info.pid}
