@@ -11,8 +11,8 @@ version_added: 0.1.0
 description:
   - Sends exactly O(number_of_requests) HTTP requests with O(users) concurrent users and writes one row per request and
     the statistics into O(dest).
-  - Failed requests are data and do not fail the task. A run that could not take place (name not found, disk full, Locust
-    failed) does, and leaves no files.
+  - Failed requests are data and do not fail the task. A run that could not take place (name not found, disk full,
+    Locust failed) does, and leaves no files.
   - The load generator judges itself; a run in which it, not the server, was the limit is marked void.
   - Every call makes a new run and replaces the one in O(dest). Whether a run is needed is decided elsewhere, see
     M(faas.exp.experiment_run).

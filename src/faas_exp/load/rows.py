@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -63,31 +63,55 @@ class Rows:
             return range(len(end))
         return sorted(range(len(end)), key=end.__getitem__)
 
-    def write(self, fd: int) -> dict[str, Any]:
-        """Write the columns to a descriptor; what this returns is needed to ``read`` them."""
-        for name in (*_COLUMNS, "lag"):
-            rest = memoryview(getattr(self, name)).cast("B")
-            while rest:
-                rest = rest[os.write(fd, rest) :]
-        return {
-            "count": len(self),
-            "lags": len(self.lag),
-            "errors": list(self.errors),
-            "replicas": [name.decode("latin-1") for name in self.replicas],
-        }
+    def dump(self, first: int = 0, last: int | None = None) -> dict[str, Any]:
+        """Rows ``first`` to ``last`` as bytes and plain values, for another process to ``load``. The lags go with the
+        first row."""
+        last = len(self) if last is None else last
+        columns = {name: getattr(self, name)[first:last].tobytes() for name in _COLUMNS}
+        columns["lag"] = b"" if first else self.lag.tobytes()
+        replicas = [name.decode("latin-1") for name in self.replicas]
+        return {"errors": list(self.errors), "replicas": replicas, "columns": columns}
 
-    def read(self, fd: int, index: dict[str, Any]) -> None:
-        """Append what another process wrote."""
-        errors = array("I", (self.errors.setdefault(text, len(self.errors)) for text in index["errors"]))
-        names = [text.encode("latin-1") for text in index["replicas"]]
+    def load(self, dump: Mapping[str, Any], shift_ns: int = 0) -> None:
+        """Append what another process dumped.
+
+        Args:
+            dump: from ``dump``; columns may be anything that has bytes.
+            shift_ns: added to its times.
+        """
+        errors = array("I", (self.errors.setdefault(text, len(self.errors)) for text in dump["errors"]))
+        names = [text.encode("latin-1") for text in dump["replicas"]]
         replicas = array("I", (self.replicas.setdefault(name, len(self.replicas)) for name in names))
-        with open(fd, "rb", closefd=False) as file:
-            file.seek(0)
-            for name, code in {**_COLUMNS, "lag": "q"}.items():
-                column = array(code)
-                column.fromfile(file, index["lags" if name == "lag" else "count"])
-                if name == "error":
-                    column = array(code, (errors[number] for number in column))
-                elif name == "replica":
-                    column = array(code, (replicas[number] for number in column))
-                getattr(self, name).extend(column)
+        for name, code in {**_COLUMNS, "lag": "q"}.items():
+            column = array(code)
+            column.frombytes(dump["columns"][name])
+            if name == "error":
+                column = array(code, (errors[number] for number in column))
+            elif name == "replica":
+                column = array(code, (replicas[number] for number in column))
+            elif shift_ns and name in ("start", "end"):
+                column = array(code, (at + shift_ns for at in column))
+            getattr(self, name).extend(column)
+
+
+def put(rows: Rows, fd: int) -> dict[str, Any]:
+    """Write the columns of a dump to a descriptor; what this returns is the rest of it, for ``get``."""
+    dump = rows.dump()
+    for column in dump["columns"].values():
+        rest = memoryview(column)
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+    return {**dump, "columns": {name: len(column) for name, column in dump["columns"].items()}}
+
+
+def get(fd: int, rest: Mapping[str, Any]) -> dict[str, Any]:
+    """A dump that ``put`` wrote."""
+    columns = {}
+    at = 0
+    for name, size in rest["columns"].items():
+        column = os.pread(fd, size, at)
+        while len(column) < size:
+            column += os.pread(fd, size - len(column), at + len(column))
+        columns[name] = column
+        at += size
+    return {**rest, "columns": columns}

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import os
-import platform
 import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from faas_exp.errors import LoadError
-from faas_exp.load import judge
 from faas_exp.load.calibration import read_calibration
 from faas_exp.load.output import run_files
 from faas_exp.load.process import LoadProcess, wait_for
-from faas_exp.load.rows import Rows
+from faas_exp.load.outcome import outcome
+from faas_exp.load.rows import Rows, get
 from faas_exp.load.spec import LoadSpec
-from faas_exp.load.stats import GeneratorFacts, LoadStats, summarise
+from faas_exp.load.stats import LoadStats
 from faas_exp.load.tickets import shared_counter
 
 # Users that one process keeps at work without one answer waiting long for another to be handled.
@@ -54,7 +52,7 @@ def run_load(spec: LoadSpec, out_dir: Path) -> LoadStats:
     count = process_count(spec)
     with run_files(Path(out_dir), spec.number_of_requests, spec.name) as files, _terminable():
         rows, facts, wall_ns_at_zero = _make_load(spec, family, address, count)
-        stats = _summarise(spec, rows, facts, wall_ns_at_zero, calibration)
+        stats = outcome(spec, rows, facts, wall_ns_at_zero, calibration)
         files.write(rows, stats, spec.name, wall_ns_at_zero)
     return stats
 
@@ -110,39 +108,13 @@ def _make_load(
         facts = wait_for(processes, "done", guard)
         rows = Rows()
         for process, fact in zip(processes, facts, strict=True):
-            rows.read(process.rows_fd, fact)
+            rows.load(get(process.rows_fd, fact["rows"]))
         return rows, facts, wall_ns_at_zero
     finally:
         for process in processes:
             process.end()
         if counter is not None:
             os.close(counter)
-
-
-def _summarise(
-    spec: LoadSpec, rows: Rows, facts: list[dict[str, Any]], wall_ns_at_zero: int, calibration: dict[str, Any] | None
-) -> LoadStats:
-    failures = [fact["failure"] for fact in facts if fact["failure"]]
-    if failures:
-        raise LoadError(f"the load generator failed: {failures[0]}")
-    if len(rows) != spec.number_of_requests and not any(fact["stopped"] for fact in facts):
-        raise LoadError(f"the load generator lost count: {len(rows)} rows of {spec.number_of_requests} requests")
-    busiest = max(facts, key=judge.cpu_pct)
-    generator = GeneratorFacts(
-        cpu_pct=round(judge.cpu_pct(busiest), 2),
-        sched_wait_pct=round(100 * busiest["sched_wait_ns"] / busiest["wall_ns"], 2),
-        send_lag_ms=judge.spread_ms(rows.lag),
-        connections=sum(fact["connections"] for fact in facts),
-        resent=sum(fact["resent"] for fact in facts),
-        capped=sum(fact["capped"] for fact in facts),
-        judged=judge.judged(facts),
-        python=platform.python_version(),
-        locust=facts[0]["locust"],
-        calibration=calibration,
-    )
-    plain = summarise(rows, spec, wall_ns_at_zero, len(facts), generator, [])
-    void = judge.reasons(facts, rows.lag, plain.elapsed_ms["p50"], spec.number_of_requests, len(rows))
-    return replace(plain, void=bool(void), void_reasons=void)
 
 
 @contextmanager

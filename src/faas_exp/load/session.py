@@ -28,6 +28,7 @@ class Session:
         rows: the requests that ended.
         gate: users wait here until all of them exist, in every process.
         pacer: the open loop's schedule; None in a closed loop.
+        wall_ns_at_zero: Unix time (ns) at zero of the monotonic clock, known from ``begin`` on.
         capped: requests of an open loop that started late because no user was free.
     """
 
@@ -48,7 +49,7 @@ class Session:
         self.capped = 0
         self._next_user = first_user
         self._step = step
-        self._wall_ns_at_zero = 0
+        self.wall_ns_at_zero = 0
         self._errors: dict[int | str, Exception] = {}
         self._fire: Any = None
         self._begin = (0, 0, 0)
@@ -78,7 +79,7 @@ class Session:
             wall_ns_at_zero: Unix time at zero of the monotonic clock. One value for the whole run, so that time stamps
                 don't jump when the wall clock is set.
         """
-        self._wall_ns_at_zero = wall_ns_at_zero
+        self.wall_ns_at_zero = wall_ns_at_zero
         self.loop.start()
         if self.spec.rate is not None:
             schedule = arrivals(self.spec.rate, self.spec.arrivals, self.spec.seed)
@@ -126,7 +127,7 @@ class Session:
             response=reply,
             context=user.context(),
             exception=error,
-            start_time=(self._wall_ns_at_zero + reply.start_ns) / 1e9,
+            start_time=(self.wall_ns_at_zero + reply.start_ns) / 1e9,
             url=user.request_url,
         )
 

@@ -24,6 +24,7 @@ from locust.env import Environment
 
 from faas_exp.load.client import Target
 from faas_exp.load.orphan import die_with_parent
+from faas_exp.load.rows import put
 from faas_exp.load.session import Session
 from faas_exp.load.spec import LoadSpec
 from faas_exp.load.tickets import LocalTickets, SharedTickets, Tickets
@@ -85,7 +86,7 @@ def main() -> int:
     facts = session.finish()
     runner.quit()
     facts["stopped"] = "" if in_time else "duration"
-    facts.update(session.rows.write(job["rows_fd"]))
+    facts["rows"] = put(session.rows, job["rows_fd"])
     facts["locust"] = locust.__version__
     _say({"done": facts})
     return 0
