@@ -1,0 +1,27 @@
+"""The orchestrators a gateway can stand in front of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from faas_exp.errors import ConfigError
+from faas_exp.gateway.provider import Provider
+from faas_exp.gateway.settings import Settings
+
+NAMES = ("process",)
+
+
+def create(name: str, settings: Settings, state_dir: Path, functions_dir: Path | None) -> Provider:
+    """The provider of that name, not started.
+
+    Raises:
+        ConfigError: no such provider, or it lacks something.
+    """
+    if name == "process":
+        # Here, so that a gateway on a cluster needs only what its own provider imports.
+        from faas_exp.gateway.providers.process import ProcessProvider
+
+        if functions_dir is None:
+            raise ConfigError("command line", "--functions-dir", "nothing", "the folder that holds the functions")
+        return ProcessProvider(settings, state_dir, functions_dir)
+    raise ConfigError("command line", "--provider", repr(name), ", ".join(NAMES))

@@ -1,0 +1,424 @@
+"""One invocation: from the client's request to a replica and back, streaming both ways.
+
+It is driven by the callbacks of its two connections; a coroutine runs only where a connection must be made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import IntEnum
+from math import inf
+from random import getrandbits
+from time import monotonic, time_ns
+from typing import TYPE_CHECKING, Protocol
+
+from faas_exp.gateway.http import wire
+from faas_exp.gateway.http.connection import PAUSE_UPSTREAM, ClientConnection
+from faas_exp.gateway.http.exchange import Exchange, Response, text
+from faas_exp.gateway.http.request import Request
+from faas_exp.gateway.http.upstream import UpstreamConnection
+from faas_exp.gateway.routing import SUSPECT_FOR
+
+if TYPE_CHECKING:
+    from faas_exp.gateway.metrics import FunctionMetrics
+    from faas_exp.gateway.routing import FunctionRoute, ReplicaRoute
+
+# Body kept in memory while there is no replica to send it to.
+_HELD_BODY = 65536
+_CONNECT_TIMEOUT = 3.0
+# How long a request looks for a replica that accepts connections, once one has refused.
+_CONNECT_PATIENCE = 10.0
+_RETRY_AFTER = 0.05
+
+
+class ProxyPolicy(Protocol):
+    """What an invocation asks of the gateway around it.
+
+    Attributes:
+        max_body: bytes of request body above which the answer is 413.
+        exec_timeout: seconds a replica may take for a request before the answer is 504.
+        ready_timeout: seconds a request waits for a replica before the answer is 503.
+    """
+
+    max_body: float
+    exec_timeout: float
+    ready_timeout: float
+
+    def metrics_of(self, name: str) -> FunctionMetrics:
+        """The counters of a function."""
+
+    def needs_replica(self, function: FunctionRoute) -> str:
+        """A request waits: wake the function if it sleeps; a text says why that can't be."""
+
+    async def look_up(self, name: bytes) -> FunctionRoute | None:
+        """Asks the provider for a function that the table doesn't have."""
+
+
+class _Phase(IntEnum):
+    LOOKING = 0
+    WAITING = 1
+    CONNECTING = 2
+    SENT = 3
+    ENDED = 4
+
+
+class ProxyExchange(Exchange):
+    """A request to ``/function/<name>…``."""
+
+    __slots__ = (
+        "_arrived",
+        "_bare",
+        "_began",
+        "_call_id",
+        "_complete",
+        "_failure",
+        "_function",
+        "_held",
+        "_held_size",
+        "_metrics",
+        "_name",
+        "_path",
+        "_phase",
+        "_policy",
+        "_received",
+        "_rechunk",
+        "_replica",
+        "_status",
+        "_upstream",
+    )
+
+    def __init__(
+        self,
+        connection: ClientConnection,
+        request: Request,
+        policy: ProxyPolicy,
+        name: bytes,
+        path: bytes,
+        function: FunctionRoute | None,
+    ) -> None:
+        super().__init__(connection, request)
+        self._policy = policy
+        self._name = name
+        self._path = path
+        self._function = function
+        self._metrics: FunctionMetrics | None = None
+        self._replica: ReplicaRoute | None = None
+        self._upstream: UpstreamConnection | None = None
+        self._phase = _Phase.LOOKING
+        self._held: list[bytes] = []
+        self._held_size = 0
+        self._received = 0
+        self._complete = False
+        self._rechunk = False
+        self._bare = False
+        self._status = 0
+        self._failure = ""
+        self._began = 0.0
+        self._arrived = b""
+        self._call_id = b""
+
+    # from the client
+
+    def begin(self) -> None:
+        request = self.request
+        self._began = monotonic()
+        self._arrived = b"%d" % time_ns()
+        self._call_id = request.call_id or new_call_id()
+        if request.length is not None and request.length > self._policy.max_body:
+            self._refuse_size()
+            return
+        if request.expect:
+            self.connection.write(wire.CONTINUE)
+        if self._function is None:
+            self.connection.server.spawn(self._look_up())
+        else:
+            self._enter(self._function)
+
+    def feed(self, data: bytes) -> None:
+        self._received += len(data)
+        if self._received > self._policy.max_body:
+            self._refuse_size()
+        elif self._phase is _Phase.SENT:
+            if self._upstream is not None:
+                self._upstream.write(wire.chunk(data) if self.request.chunked else data)
+        else:
+            self._held.append(data)
+            self._held_size += len(data)
+            if self._held_size > _HELD_BODY:
+                self.connection.pause_reading(PAUSE_UPSTREAM)
+
+    def complete(self) -> None:
+        self._complete = True
+        if self._phase is _Phase.SENT and self.request.chunked and self._upstream is not None:
+            self._upstream.write(wire.LAST_CHUNK)
+
+    def client_lost(self) -> None:
+        # 499 as nginx counts it: nobody saw a response.
+        self._end(499)
+
+    def client_blocked(self, blocked: bool) -> None:
+        if self._upstream is not None:
+            if blocked:
+                self._upstream.pause_reading()
+            else:
+                self._upstream.resume_reading()
+
+    def fail(self, status: int, reason: str) -> None:
+        self._end(status)
+        super().fail(status, reason)
+
+    def expire(self) -> None:
+        name = self._name.decode(errors="replace")
+        if self._phase is _Phase.SENT:
+            self._give_up(504, f"function {name} did not answer in time")
+        elif self._failure:
+            self._give_up(502, f"no replica of {name} accepts connections: {self._failure}")
+        else:
+            self._give_up(503, f"no replica of {name} got ready in {self._policy.ready_timeout:g} s")
+
+    # from the routing table
+
+    def wake(self) -> None:
+        """A replica may have come: try again."""
+        if self._phase is _Phase.WAITING:
+            self._dispatch()
+
+    # from the replica
+
+    def response_head(self, status: int, headers: list[tuple[bytes, bytes]], framed: bool) -> bool:
+        request = self.request
+        replica = self._replica
+        assert replica is not None  # noqa: S101 - a response has a replica
+        self._status = status
+        bodyless = request.method == b"HEAD"
+        empty = bodyless or status in (204, 304)
+        out = [wire.status_line(status)]
+        own: dict[bytes, bytes] = {
+            b"x-call-id": b"X-Call-Id: %b\r\n" % self._call_id,
+            b"x-start-time": b"X-Start-Time: %b\r\n" % self._arrived,
+            b"x-duration-seconds": b"X-Duration-Seconds: %.6f\r\n" % (monotonic() - self._began),
+            b"x-replica-id": replica.headers[0],
+            b"x-replica-start-time": replica.headers[1],
+        }
+        chunked = False
+        named: list[bytes] = []
+        for name, value in headers:
+            lower = name.lower()
+            if lower in own:
+                del own[lower]
+            elif lower in wire.HOP_BY_HOP:
+                if lower == b"transfer-encoding":
+                    chunked = True
+                elif lower == b"connection" and value.strip().lower() not in (b"keep-alive", b"close"):
+                    named += wire.connection_tokens(value)
+                continue
+            elif lower == b"content-length" and status == 204:
+                continue
+            out += (name, b": ", value, wire.CRLF)
+        if named:
+            out = [out[0], *_without(out[1:], named)]
+        out += own.values()
+        close = not self.connection.may_stay_open(request)
+        self._rechunk = not empty and (chunked or not framed)
+        if self._rechunk:
+            if request.http10:
+                # HTTP/1.0 knows no chunks: the body ends with the connection.
+                self._rechunk = False
+                close = True
+            else:
+                out.append(b"Transfer-Encoding: chunked\r\n")
+        if not self._complete:
+            close = True
+        self._bare = close
+        if close:
+            out.append(b"Connection: close\r\n\r\n")
+        elif request.http10:
+            out.append(b"Connection: keep-alive\r\n\r\n")
+        else:
+            out.append(wire.CRLF)
+        self.started = True
+        self.connection.write(b"".join(out))
+        return bodyless
+
+    def response_body(self, data: bytes) -> None:
+        self.connection.write(wire.chunk(data) if self._rechunk else data)
+
+    def response_end(self) -> None:
+        self._upstream = None
+        self._end(self._status)
+        if self._rechunk:
+            self.connection.write(wire.LAST_CHUNK)
+        self.connection.finished(self, close=self._bare)
+
+    def request_sent(self) -> bool:
+        """Whether the whole request is on its way to the replica."""
+        return self._complete
+
+    def response_lost(self, reason: str) -> None:
+        self._upstream = None
+        self._give_up(502, f"function {self._name.decode(errors='replace')} failed: {reason}")
+
+    def upstream_blocked(self, blocked: bool) -> None:
+        if blocked:
+            self.connection.pause_reading(PAUSE_UPSTREAM)
+        else:
+            self.connection.resume_reading(PAUSE_UPSTREAM)
+
+    # inner
+
+    async def _look_up(self) -> None:
+        function = await self._policy.look_up(self._name)
+        if self._phase is _Phase.ENDED:
+            return
+        if function is None:
+            self._give_up(404, f"function {self._name.decode(errors='replace')} not found")
+        else:
+            self._function = function
+            self._enter(function)
+
+    def _enter(self, function: FunctionRoute) -> None:
+        function.in_flight += 1
+        function.last_used = self._began
+        self._metrics = self._policy.metrics_of(function.name)
+        self._metrics.started += 1
+        self._dispatch()
+
+    def _dispatch(self) -> None:
+        function = self._function
+        assert function is not None  # noqa: S101 - only looked-up requests get here
+        replica = function.pick()
+        if replica is None:
+            self._wait(function)
+            return
+        self._replica = replica
+        replica.in_flight += 1
+        idle = replica.idle
+        while idle:
+            upstream = idle.pop()
+            if upstream.usable:
+                self._send(upstream, replica)
+                return
+            upstream.close()
+        self._phase = _Phase.CONNECTING
+        self.connection.server.spawn(self._connect(replica))
+
+    def _wait(self, function: FunctionRoute) -> None:
+        if function.deleted:
+            self._give_up(404, f"function {function.name} not found")
+            return
+        reason = self._policy.needs_replica(function)
+        if reason:
+            self._give_up(503, reason)
+            return
+        self._phase = _Phase.WAITING
+        if self.deadline == inf:
+            self.deadline = monotonic() + self._policy.ready_timeout
+        function.wait(self)
+        if function.replicas:
+            # There are replicas, but none to be reached: the table will hear of it, or they come round.
+            self.connection.server.loop.call_later(_RETRY_AFTER, function.wake)
+
+    async def _connect(self, replica: ReplicaRoute) -> None:
+        loop = self.connection.server.loop
+        try:
+            async with asyncio.timeout(_CONNECT_TIMEOUT):
+                _, upstream = await loop.create_connection(
+                    lambda: UpstreamConnection(replica), replica.host, replica.port
+                )
+        except (OSError, TimeoutError) as error:
+            if self._phase is _Phase.CONNECTING:
+                self._refused(replica, str(error) or type(error).__name__)
+        else:
+            if self._phase is _Phase.CONNECTING:
+                self._send(upstream, replica)
+            else:
+                upstream.park()
+
+    def _refused(self, replica: ReplicaRoute, reason: str) -> None:
+        now = monotonic()
+        replica.suspect_until = now + SUSPECT_FOR
+        replica.release()
+        self._replica = None
+        if not self._failure:
+            self.deadline = min(self.deadline, now + _CONNECT_PATIENCE)
+        self._failure = reason
+        self._dispatch()
+
+    def _send(self, upstream: UpstreamConnection, replica: ReplicaRoute) -> None:
+        request = self.request
+        upstream.claim(self)
+        self._upstream = upstream
+        self._phase = _Phase.SENT
+        function = self._function
+        assert function is not None  # noqa: S101 - a replica has a function
+        self.deadline = monotonic() + min(self._policy.exec_timeout, function.exec_timeout)
+        out = [request.method, b" ", self._path, b" HTTP/1.1\r\n", replica.host_line]
+        out += request.forward
+        if request.chunked:
+            out.append(b"Transfer-Encoding: chunked\r\n")
+        elif request.length is not None:
+            out.append(b"Content-Length: %d\r\n" % request.length)
+        if request.call_id is None:
+            out += (b"X-Call-Id: ", self._call_id, wire.CRLF)
+        out += (b"X-Start-Time: ", self._arrived, wire.CRLF)
+        if not request.has_forwarded_for:
+            out += (b"X-Forwarded-For: ", self.connection.peer, wire.CRLF)
+        if not request.has_forwarded_host and request.host:
+            out += (b"X-Forwarded-Host: ", request.host, wire.CRLF)
+        out.append(wire.CRLF)
+        if self._held:
+            out += [wire.chunk(data) for data in self._held] if request.chunked else self._held
+            self._held = []
+            self.connection.resume_reading(PAUSE_UPSTREAM)
+        if self._complete and request.chunked:
+            out.append(wire.LAST_CHUNK)
+        upstream.write(b"".join(out))
+        if self.connection.blocked:
+            upstream.pause_reading()
+
+    def _refuse_size(self) -> None:
+        self.fail(413, f"the request body is larger than {self._policy.max_body:g} bytes")
+
+    def _give_up(self, status: int, reason: str) -> None:
+        self._end(status)
+        if self.started:
+            # The status is out: only a broken connection tells the client that the body is not whole.
+            self.connection.abort()
+        else:
+            self.respond(text(status, reason), close=not self._complete)
+
+    def respond(self, response: Response, close: bool = False) -> None:
+        own = ((b"X-Call-Id", self._call_id), (b"X-Start-Time", self._arrived))
+        super().respond(Response(response.status, response.body, response.content_type, response.headers + own), close)
+
+    def _end(self, status: int) -> None:
+        """Gives everything back, once."""
+        if self._phase is _Phase.ENDED:
+            return
+        self._phase = _Phase.ENDED
+        self.deadline = inf
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            upstream.abort()
+        if self._replica is not None:
+            self._replica.release()
+        function = self._function
+        if function is not None and self._metrics is not None:
+            function.forget(self)
+            function.in_flight -= 1
+            now = function.last_used = monotonic()
+            self._metrics.observe(status, now - self._began)
+
+
+def new_call_id() -> bytes:
+    """A version 4 UUID; it names a request and guards nothing, so it need not be unguessable."""
+    digits = f"{(getrandbits(128) & ~(0xF << 76) | (4 << 76)) & ~(3 << 62) | (2 << 62):032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}".encode()
+
+
+def _without(pieces: list[bytes], named: list[bytes]) -> list[bytes]:
+    kept: list[bytes] = []
+    for start in range(0, len(pieces), 4):
+        if pieces[start].lower() not in named:
+            kept += pieces[start : start + 4]
+    return kept
