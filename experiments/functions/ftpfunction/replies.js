@@ -42,7 +42,7 @@ class Replies {
 
   #take(text) {
     this.#buffer += text;
-    for (let end = this.#buffer.indexOf('\n'); end >= 0; end = this.#buffer.indexOf('\n')) {
+    for (let end = this.#buffer.indexOf('\n'); end >= 0 && !this.#ended; end = this.#buffer.indexOf('\n')) {
       const line = this.#buffer.slice(0, end).replace(/\r$/, '');
       this.#buffer = this.#buffer.slice(end + 1);
       this.#line(line);
