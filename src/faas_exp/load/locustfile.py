@@ -22,7 +22,6 @@ from typing import Any
 
 import gevent
 import locust
-from locust import events
 from locust.runners import MasterRunner, WorkerRunner
 
 from faas_exp.errors import FaasExpError, LoadError
@@ -41,14 +40,12 @@ __all__ = ["FunctionUser"]
 _log = logging.getLogger("faas_exp.load")
 
 
-@events.init_command_line_parser.add_listener
 def _arguments(parser: Any) -> None:
     group = parser.add_argument_group("faas-exp")
     group.add_argument("--faas-spec", type=_spec_text, help="fields of LoadSpec as JSON, or @FILE")
     group.add_argument("--faas-out", default=".", help="folder for requests.csv and stats.json")
 
 
-@events.init.add_listener
 def _prepare(environment: Any, runner: Any, **_: Any) -> None:
     environment.events.test_start.add_listener(_attach)
     environment.events.spawning_complete.add_listener(lambda **_: _begin(environment))
@@ -141,3 +138,8 @@ def _wait(runner: Any, collector: Collector) -> None:
             seen = max(seen, runner.worker_count)
             if runner.worker_count < seen and len(collector.facts) < collector.workers:
                 raise LoadError(f"a Locust worker is gone: {runner.worker_count} of {seen} left")
+
+
+_events: Any = locust.events
+_events.init_command_line_parser.add_listener(_arguments)
+_events.init.add_listener(_prepare)

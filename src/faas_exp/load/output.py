@@ -50,10 +50,11 @@ class RunFiles:
     def write(self, rows: Rows, stats: LoadStats, label: str, wall_ns_at_zero: int) -> None:
         """Write everything, then put it in place: the rows first, ``stats.json`` last."""
         with open(self._parts[ROWS_FILE], "w", encoding="utf-8", newline="", closefd=False) as file:
-            file.truncate(0)
             file.write(HEADER)
             for batch in _lines(rows, label, wall_ns_at_zero):
                 file.write(batch)
+            # Over the reserved room, not after giving it back: somebody else might take it.
+            file.truncate()
         with open(self._parts[STATS_FILE], "w", encoding="utf-8", closefd=False) as file:
             file.write(json.dumps(stats.to_dict(), indent=1, ensure_ascii=False) + "\n")
         for handle in self._parts.values():

@@ -34,7 +34,7 @@ class LoadProcess:
         """
         self.rows_fd = os.memfd_create("faas-exp-rows")
         self._stderr = os.memfd_create("faas-exp-stderr")
-        self._unread = b""
+        self._unread: list[bytes] = []
         environment = {
             **os.environ,
             # Which loop gevent takes is not for a stray variable to decide: the watchers' priorities need this one.
@@ -88,9 +88,13 @@ class LoadProcess:
         data = os.read(self.fileno(), 1 << 20)
         if not data:
             raise self._ended()
-        line, found, rest = (self._unread + data).partition(b"\n")
-        self._unread = rest if found else line
-        return json.loads(line) if found else None
+        # A process speaks once and then waits to be spoken to: there is never a second line behind the first.
+        self._unread.append(data)
+        if not data.endswith(b"\n"):
+            return None
+        message: dict[str, Any] = json.loads(b"".join(self._unread))
+        self._unread.clear()
+        return message
 
     def end(self) -> None:
         """End it, if need be by force, and close what was open."""

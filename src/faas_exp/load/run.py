@@ -15,9 +15,9 @@ from typing import Any
 
 from faas_exp.errors import LoadError
 from faas_exp.load.calibration import read_calibration
+from faas_exp.load.outcome import outcome
 from faas_exp.load.output import run_files
 from faas_exp.load.process import LoadProcess, wait_for
-from faas_exp.load.outcome import outcome
 from faas_exp.load.rows import Rows, get
 from faas_exp.load.spec import LoadSpec
 from faas_exp.load.stats import LoadStats

@@ -107,7 +107,7 @@ def summarise(
     count = len(rows)
     first = min(rows.start, default=0)
     last = max(rows.end, default=0)
-    wall = (last - first) / 1e9
+    wall = round((last - first) / 1e9, 6)
     names = [name.decode("latin-1") for name in rows.replicas]
     by_replica = Counter(rows.replica)
     by_replica.pop(0, None)
@@ -120,7 +120,7 @@ def summarise(
         throughput=round(len(good) / wall, 6) if wall else 0.0,
         start_ms=_unix_ms(first, wall_ns_at_zero) if count else 0.0,
         end_ms=_unix_ms(last, wall_ns_at_zero) if count else 0.0,
-        wall_s=round(wall, 6),
+        wall_s=wall,
         users=spec.users,
         processes=processes,
         rate=spec.rate,

@@ -33,14 +33,18 @@ from faas_exp.load.user import FunctionUser
 
 def _lines(fd: int) -> Iterator[dict[str, Any]]:
     """Messages from the parent; ends when it closes the pipe."""
-    rest = b""
+    pieces: list[bytes] = []
     while True:
         wait_read(fd)
-        data = os.read(fd, 65536)
+        data = os.read(fd, 1 << 20)
         if not data:
             return
-        *lines, rest = (rest + data).split(b"\n")
-        yield from (json.loads(line) for line in lines)
+        *ends, rest = data.split(b"\n")
+        for end in ends:
+            # A job with a large body comes in many pieces: join them once.
+            yield json.loads(b"".join([*pieces, end]))
+            pieces.clear()
+        pieces.append(rest)
 
 
 def _say(message: dict[str, Any]) -> None:
