@@ -170,10 +170,10 @@ class Connection:
             start = max(0, len(self.buffer) - 3)
             self.buffer += data
             mark = self.buffer.find(b"\r\n\r\n", start)
+            if (len(self.buffer) if mark < 0 else mark) > MAX_HEAD:
+                raise Refused(431, f"the headers are larger than {MAX_HEAD} bytes")
             if mark >= 0:
                 return mark
-            if len(self.buffer) > MAX_HEAD:
-                raise Refused(431, f"the headers are larger than {MAX_HEAD} bytes")
 
     def _receive_body(self, request):
         if request.framing != "chunked" and request.framing > self.max_body:

@@ -105,9 +105,9 @@ def build(function_dir: Path, cache_dir: Path) -> Path:
 
 def _build(function_dir: Path, ready: Path, digest: str) -> None:
     prefix = f".{ready.name}."
-    # Left by a build that was killed; we hold the lock, so nobody works there.
+    # Left by a build that was killed; a child of it may still write there, and then it goes the next time.
     for stale in ready.parent.glob(f"{prefix}*"):
-        shutil.rmtree(stale)
+        shutil.rmtree(stale, ignore_errors=True)
     work = Path(tempfile.mkdtemp(prefix=prefix, dir=ready.parent))
     try:
         work.chmod(0o755)
