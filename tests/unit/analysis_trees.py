@@ -47,7 +47,7 @@ def own_run(
     """
     folder.mkdir(parents=True, exist_ok=True)
     failed, times = set(errors), np.asarray(elapsed, float)
-    sent = start + np.cumsum(times) / users - times[0] / users
+    sent = start + np.concatenate([[0.0], np.cumsum(times)[:-1]]) / users
     lines = [OWN_HEADER]
     for i, (t, e) in enumerate(zip(sent, times, strict=True)):
         begun = sent[0] + 0.8 * times[0] if i < waited or (waited and i % replicas == 0) else replica_start

@@ -79,3 +79,42 @@ def compute_wilcoxon(
     from faas_exp.analysis.wilcoxon import wilcoxon
 
     return wilcoxon(Path(source), Path(destination), thesis=thesis, options=options)
+
+
+def generate_figures(source: Path, destination: Path, *, options: Options | None = None) -> Written:
+    """Draw every figure, as SVG and PNG.
+
+    Writes the thesis's bars as ``<function>/<load>_<scaling>[_<chunk>]_{response,throughput,success_rate}``, and per
+    function an overview, distributions, scaling curves, time lines and cold starts, and maps of ratios per pair.
+
+    Args:
+        source: a folder that ``aggregate`` wrote (or one with several of them), a result tree, or summaries.
+        destination: where to write.
+        options: of intervals and verdicts.
+
+    Raises:
+        NoResultsError: there is nothing to read in ``source``.
+        AnalysisError: nothing can be used, or ``destination`` can't be written.
+    """
+    from faas_exp.analysis.figures.generate import figures
+
+    return figures(Path(source), Path(destination), options)
+
+
+def report(source: Path, destination: Path, *, options: Options | None = None) -> Written:
+    """Write the report: ``report.html`` (one file, no network), ``report.md``, ``figures/`` and ``tables/``.
+
+    The notes of the result begin with the answer.
+
+    Args:
+        source: a result tree, a folder that ``aggregate`` wrote (or one with several of them), or summaries.
+        destination: where to write.
+        options: levels, margins, families, seed of the bootstrap.
+
+    Raises:
+        NoResultsError: there is nothing to read in ``source``.
+        AnalysisError: nothing can be used, or ``destination`` can't be written.
+    """
+    from faas_exp.analysis.reporting.write import write_report
+
+    return write_report(Path(source), Path(destination), options)

@@ -33,8 +33,10 @@ def ratio(value: float) -> str:
 
 
 def interval(low: float, high: float, show: Callable[[float], str] = ratio) -> str:
-    """Both ends with a dash between them; a dash alone for no interval."""
-    return DASH if math.isnan(low) else f"{show(low)}{DASH}{show(high)}"
+    """Both ends with a dash between them (``to`` where one is negative); a dash alone for no interval."""
+    if math.isnan(low):
+        return DASH
+    return f"{show(low)} to {show(high)}" if low < 0 else f"{show(low)}{DASH}{show(high)}"
 
 
 def p_value(value: float) -> str:
@@ -51,3 +53,28 @@ def percent(value: float) -> str:
     if value == 0:
         return "0 %"
     return f"{value:.0f} %" if value >= 10 else f"{plain(value, 2)} %"
+
+
+def compact(value: float) -> str:
+    """At most four characters where that is possible: for labels on bars.
+
+    >>> compact(1310), compact(0.034), compact(43.5), compact(409.8)
+    ('1.3k', '0.03', '44', '410')
+    """
+    if not math.isfinite(value):
+        return plain(value)
+    for limit, divisor, unit in ((999.5, 1e3, "k"), (999_500, 1e6, "M")):
+        if limit <= abs(value) < limit * 1e3:
+            return f"{value / divisor:.1f}{unit}" if abs(value) < 9.95 * divisor else f"{value / divisor:.0f}{unit}"
+    if abs(value) >= 9.95 or value == 0:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if abs(value) >= 0.95 else f"{value:.2f}"
+
+
+def share(percentage: float) -> str:
+    """A percentage for a label; 100 only when it is.
+
+    >>> share(100.0), share(99.96), share(42.3)
+    ('100', '99.9', '42.3')
+    """
+    return "100" if percentage == 100 else f"{min(percentage, 99.9):.1f}".removesuffix(".0")

@@ -81,7 +81,7 @@ def latex(table: Table) -> str:
         [
             "% needs \\usepackage{booktabs,longtable}",
             rf"\begin{{longtable}}{{{align}}}",
-            rf"\caption{{{escape_latex(table.title)}{' ' + escape_latex(table.note) if table.note else ''}}} \\",
+            rf"\caption{{{escape_latex(table.title)}.{' ' + escape_latex(table.note) if table.note else ''}}} \\",
             r"\toprule",
             head,
             r"\midrule",

@@ -71,10 +71,14 @@ def samples(data: Dataset, metric: Metric) -> Iterator[tuple[CellKey, dict[str, 
     keys = ["function", "load", "scaling", "case"]
     for key, cell in runs.groupby([*keys, phase.rename("phase")], sort=False):
         by_orchestrator = {
-            str(name): Sample(tuple(_parts(data, run, metric) for _, run in group.groupby("run", sort=False)))
-            for name, group in cell.groupby("orchestrator", sort=False)
+            str(name): sample_of(data, group, metric) for name, group in cell.groupby("orchestrator", sort=False)
         }
         yield CellKey(*map(str, key)), by_orchestrator
+
+
+def sample_of(data: Dataset, rows: pd.DataFrame, metric: Metric) -> Sample:
+    """The sample in these rows of the tidy table, all of one orchestrator and cell, grouped by run."""
+    return Sample(tuple(_parts(data, run, metric) for _, run in rows.groupby("run", sort=False)))
 
 
 def _parts(data: Dataset, run: pd.DataFrame, metric: Metric) -> tuple[Part, ...]:

@@ -1,0 +1,1 @@
+"""The figures: each function draws one and returns it; ``generate`` writes them, the report embeds them."""

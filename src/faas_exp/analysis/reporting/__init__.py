@@ -1,0 +1,1 @@
+"""The report: one structure, rendered as a self-contained HTML page and as Markdown."""
