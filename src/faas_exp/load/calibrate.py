@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -101,5 +101,6 @@ def _write(file: Path, made: Calibration) -> None:
         part.write_text(json.dumps(made.to_dict(), indent=1) + "\n", encoding="utf-8")
         part.rename(file)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise load_error(error, f"writing the calibration into {file}") from error

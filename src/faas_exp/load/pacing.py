@@ -81,6 +81,9 @@ class Pacer:
     """Hands each arrival to a user that is free, the one that became free last (as a pool of connections would).
 
     When no user is free the arrival waits for one; its intended time stays what it was.
+
+    Attributes:
+        starved: the arrival that ``take`` returned last had to wait because every user was busy.
     """
 
     def __init__(self, tickets: Tickets, schedule: Iterator[int], start_ns: int) -> None:
@@ -89,6 +92,7 @@ class Pacer:
         self._schedule = schedule
         self._drawn = 0
         self._start_ns = start_ns
+        self.starved = False
         self._idle: list[Any] = []
         self._next_ns: int | None = None
         self._armed_ns = 0
@@ -101,6 +105,8 @@ class Pacer:
         if due is None:
             return -1
         if due <= perf_counter_ns():
+            # With others idle, it is the alarm that is late.
+            self.starved = not self._idle
             self._advance()
             return due
         me = getcurrent()
@@ -117,13 +123,13 @@ class Pacer:
         """No more arrivals; users that wait are told so."""
         self._next_ns = None
         self._alarm.close()
-        self._dismiss()
+        get_hub().loop.run_callback(self._dismiss)
 
     def _advance(self) -> None:
         number = self._tickets.take()
         if number < 0:
             self._next_ns = None
-            # In the hub's own time: this may be running in a user's greenlet.
+            # By the hub: a greenlet that switches to another by itself is not switched back to.
             get_hub().loop.run_callback(self._dismiss)
             return
         # Processes share the schedule: skip the arrivals that others took.
@@ -150,4 +156,5 @@ class Pacer:
                 self._arm(due)
                 return
             self._advance()
+            self.starved = False
             self._idle.pop().switch(due)

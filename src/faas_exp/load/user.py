@@ -88,7 +88,7 @@ class FunctionUser(User):
             request = render(source)
             start = perf_counter_ns()
             # Late for want of a free user is the server's or the cap's doing; late beyond that is the generator's.
-            if free > intended:
+            if pacer.starved and free > intended:
                 session.capped += 1
                 lags.append(start - free)
             else:
