@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -58,6 +59,10 @@ async def _serve(arguments: argparse.Namespace) -> None:
         functions = str(functions_dir) if functions_dir else ""
         me = processes.identify(os.getpid())
         assert me is not None  # noqa: S101 - we run
+        # What was made so far lives as long as we do: no need to look at it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
         lock.write(Instance(me, arguments.provider, arguments.host, port, functions, environment))
         log.event("serving", host=arguments.host, port=port, provider=arguments.provider, version=__version__)
         await stop.wait()

@@ -11,13 +11,14 @@ from urllib.parse import unquote
 from faas_exp.gateway.api import BODY_LIMIT, PREFIX, SystemApi
 from faas_exp.gateway.asyncqueue import AsyncQueue, Invocation, passed_on
 from faas_exp.gateway.credentials import Credentials
+from faas_exp.gateway.forwarding import new_call_id
 from faas_exp.gateway.http.connection import ClientConnection
 from faas_exp.gateway.http.exchange import JSON, BufferedExchange, Exchange, ReadyExchange, Response, text
 from faas_exp.gateway.http.request import Request
 from faas_exp.gateway.http.server import Limits, Server
 from faas_exp.gateway.metrics import Metrics
 from faas_exp.gateway.provider import Provider
-from faas_exp.gateway.proxy import ProxyExchange, new_call_id
+from faas_exp.gateway.proxy import ProxyExchange
 from faas_exp.gateway.routing import FunctionRoute, RouteTable
 from faas_exp.gateway.scaler import Scaler
 from faas_exp.gateway.settings import Settings
@@ -54,6 +55,7 @@ class Gateway:
         self.max_body = settings.body_limit
         self.exec_timeout = settings.exec_timeout
         self.ready_timeout = settings.ready_timeout
+        self.access_log = settings.access_log
         self.metrics_of = self._metrics.of
 
     async def start(self, host: str, port: int) -> int:
@@ -77,10 +79,12 @@ class Gateway:
         self._scaler = Scaler(settings, self._provider, self._table, self._metrics)
         patience = settings.exec_timeout + settings.ready_timeout
         self._queue = AsyncQueue(settings.async_queue_size, settings.async_queue_bytes, settings.max_inflight, patience)
-        port = await self._server.listen(host, port)
+        port = await self._server.bind(host, port)
         local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound here
         self._queue.base_url = f"http://[{local}]:{port}" if ":" in local else f"http://{local}:{port}"
+        # Before anybody is served: a function must not be "not found" because it is not restored yet.
         await self._provider.start(self._table.apply, self._table)
+        await self._server.serve()
         return port
 
     async def close(self) -> None:
@@ -180,6 +184,9 @@ class Gateway:
         headers = passed_on(request.forward)
         if request.call_id is None:
             headers += ((b"X-Call-Id", call_id),)
+        callback = (request.callback_url or b"").decode("latin-1")
+        if callback and not callback.startswith(("http://", "https://")):
+            return text(400, f"X-Callback-Url: found {callback!r}, allowed: an http or https URL")
         invocation = Invocation(
             function=plain,
             call_id=call_id,
@@ -187,7 +194,7 @@ class Gateway:
             target=(_PROXY + name + path).decode("latin-1"),
             headers=headers,
             body=body,
-            callback=(request.callback_url or b"").decode("latin-1"),
+            callback=callback,
         )
         if not self._queue.offer(invocation):
             return text(429, "the queue is full", (b"Retry-After", b"1"), (b"X-Call-Id", call_id))

@@ -49,6 +49,7 @@ class AsyncQueue:
         self._size = size
         self._room = size_bytes
         self._timeout = timeout
+        self._running = 0
         self._waiting: deque[Invocation] = deque()
         self._more = asyncio.Semaphore(0)
         self._workers = [asyncio.create_task(self._work()) for _ in range(workers)]
@@ -67,25 +68,24 @@ class AsyncQueue:
         return True
 
     async def close(self) -> None:
-        """Stops the workers; what waits is lost, and counted in the log."""
+        """Stops the workers; what waits or is under way is lost, and counted in the log."""
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
-        if self._waiting:
-            log.trouble("queued invocations lost", count=len(self._waiting))
+        if self._waiting or self._running:
+            log.trouble("queued invocations lost", waiting=len(self._waiting), running=self._running)
 
     async def _work(self) -> None:
         while True:
             await self._more.acquire()
             invocation = self._waiting.popleft()
+            self._running += 1
             try:
                 await self._invoke(invocation)
-            except asyncio.CancelledError:
-                raise
             except Exception as error:  # a worker must outlive any single invocation
                 log.trouble("queued invocation failed", function=invocation.function, error=repr(error))
-            finally:
-                self._room += len(invocation.body)
+            self._running -= 1
+            self._room += len(invocation.body)
 
     async def _invoke(self, call: Invocation) -> None:
         started = time.monotonic()

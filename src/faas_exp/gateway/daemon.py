@@ -6,6 +6,7 @@ Needs the standard library only: the interpreter of an Ansible module may have n
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import socket
@@ -13,13 +14,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from faas_exp.errors import PlatformError
+from faas_exp.errors import ConfigError, PlatformError
 from faas_exp.gateway import credentials, instance, processes
-from faas_exp.gateway.settings import names
+from faas_exp.gateway.settings import names, read_settings
 
 LOG_FILE = "gateway.log"
 
@@ -92,11 +93,20 @@ def start(
         timeout: seconds until it must answer.
 
     Raises:
+        ConfigError: a setting is unknown or can't be understood.
         PlatformError: the port is taken, or it does not start; says why.
     """
     state_dir = state_dir.absolute()
     functions_dir = functions_dir.absolute()
     settings = {key: str(value) for key, value in (env or {}).items() if str(value)}
+    _check_settings(settings)
+    with _alone(state_dir):
+        return _start(state_dir, port, functions_dir, host, settings, timeout, provider)
+
+
+def _start(
+    state_dir: Path, port: int, functions_dir: Path, host: str, settings: dict[str, str], timeout: float, provider: str
+) -> GatewayInfo:
     running = instance.read(state_dir)
     if running is not None:
         wished = replace(
@@ -106,7 +116,7 @@ def start(
             wished = replace(wished, port=running.port)
         if running == wished and _answers(running.url):
             return status(state_dir)
-        stop(state_dir)
+        _stop(state_dir, timeout)
     owner = processes.listener(port) if port else ""
     if owner and not _can_bind(host, port):
         raise PlatformError(f"port {port} on {host} is taken by {owner}")
@@ -133,16 +143,48 @@ def stop(state_dir: Path, timeout: float = 30.0) -> GatewayInfo:
         PlatformError: it can't be stopped.
     """
     state_dir = state_dir.absolute()
-    running = instance.read(state_dir)
-    if running is None:
+    if not state_dir.is_dir():
         return GatewayInfo(state_dir, running=False)
-    process = running.process
-    processes.send(process, signal.SIGTERM)
-    if not _wait_for_end(process, timeout):
+    with _alone(state_dir):
+        return _stop(state_dir, timeout)
+
+
+def _stop(state_dir: Path, timeout: float) -> GatewayInfo:
+    running = instance.read(state_dir)
+    if running is not None:
+        process = running.process
+        processes.send(process, signal.SIGTERM)
+        if not _wait_for_end(process, timeout):
+            processes.send(process, signal.SIGKILL)
+            if not _wait_for_end(process, _KILL_PATIENCE):
+                raise PlatformError(f"the gateway (pid {process.pid}) can't be stopped")
+    # Nothing is left after an orderly end; after a SIGKILL there may be what replicas had started.
+    leftover = processes.replicas_of(state_dir)
+    for process in leftover:
         processes.send(process, signal.SIGKILL)
-        if not _wait_for_end(process, _KILL_PATIENCE):
-            raise PlatformError(f"the gateway (pid {process.pid}) can't be stopped")
-    return GatewayInfo(state_dir, running=False, changed=True)
+    return GatewayInfo(state_dir, running=False, changed=running is not None or bool(leftover))
+
+
+def _check_settings(settings: dict[str, str]) -> None:
+    unknown = sorted(settings.keys() - set(names()))
+    if unknown:
+        raise ConfigError("gateway settings", unknown[0], repr(settings[unknown[0]]), ", ".join(names()))
+    read_settings(settings)
+
+
+@contextlib.contextmanager
+def _alone(state_dir: Path) -> Iterator[None]:
+    """One start or stop at a time for a state folder."""
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(state_dir / "daemon.lock", os.O_WRONLY | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise PlatformError(f"{state_dir}: can't be used as state folder: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _spawn(command: list[str], settings: dict[str, str], state_dir: Path) -> tuple[int, int]:
@@ -151,7 +193,6 @@ def _spawn(command: list[str], settings: dict[str, str], state_dir: Path) -> tup
     environment = {key: value for key, value in os.environ.items() if key not in names()}
     environment.update(settings)
     try:
-        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         if log_path.exists() and log_path.stat().st_size > _LOG_LIMIT:
             log_path.replace(log_path.with_suffix(".log.1"))
         descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

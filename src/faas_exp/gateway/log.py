@@ -37,6 +37,11 @@ def event(what: str, **fields: object) -> None:
     _logger.info(what, extra={"fields": fields})
 
 
+def failure(what: str, **fields: object) -> None:
+    """Logs a fault of our own, with its traceback; to be called where an exception is handled."""
+    _logger.exception(what, extra={"fields": fields})
+
+
 def trouble(what: str, **fields: object) -> None:
     """Logs that something went wrong which the gateway deals with."""
     _logger.warning(what, extra={"fields": fields})

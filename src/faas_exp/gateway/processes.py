@@ -7,6 +7,9 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+# By this variable replicas, and what they started, are known for those of a gateway's state folder.
+MARK = "FAAS_EXP_STATE_DIR"
+
 _PROC = Path("/proc")
 
 
@@ -53,9 +56,9 @@ def send(process: ProcessId, signum: signal.Signals) -> bool:
     return True
 
 
-def marked(variable: str, value: str) -> list[ProcessId]:
-    """Processes in whose initial environment a variable has this value."""
-    entry = f"{variable}={value}".encode()
+def replicas_of(state_dir: Path) -> list[ProcessId]:
+    """Replicas of the gateway of a state folder, and the processes that they started."""
+    entry = f"{MARK}={state_dir}".encode()
     found: list[ProcessId] = []
     for folder in _PROC.iterdir():
         if not folder.name.isdigit() or int(folder.name) == os.getpid():

@@ -128,7 +128,10 @@ class Scaler:
             for gone in self._decisions.keys() - {function.name for function in functions}:
                 del self._decisions[gone]
             for function in functions:
-                await self._look_at(function, monotonic())
+                try:
+                    await self._look_at(function, monotonic())
+                except Exception:  # the watch must outlive any single function
+                    log.failure("scaling failed", function=function.name)
 
     async def _look_at(self, function: FunctionRoute, now: float) -> None:
         rules = function.rules

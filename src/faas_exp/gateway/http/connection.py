@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from math import inf
 from time import monotonic
@@ -16,6 +17,8 @@ from faas_exp.gateway.http.request import BadRequestError, Request
 
 if TYPE_CHECKING:
     from faas_exp.gateway.http.server import Server
+
+_log = logging.getLogger(__name__)
 
 _LINGER = 2.0
 _FLUSH = 30.0
@@ -42,6 +45,7 @@ class ClientConnection(asyncio.Protocol):
     Attributes:
         current: the exchange whose response is next on the wire.
         blocked: the client reads slower than we write.
+        parsing: input is being taken apart; ``flush`` follows.
         read_deadline: when the client has waited or dawdled too long, on the monotonic clock.
     """
 
@@ -57,9 +61,11 @@ class ClientConnection(asyncio.Protocol):
         "_reading",
         "_refusal",
         "_transport",
+        "_turned",
         "_url",
         "blocked",
         "current",
+        "parsing",
         "peer",
         "read_deadline",
         "server",
@@ -69,6 +75,7 @@ class ClientConnection(asyncio.Protocol):
         self.server = server
         self.current: Exchange | None = None
         self.blocked = False
+        self.parsing = False
         self.read_deadline = inf
         self.peer = b""
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
@@ -80,6 +87,7 @@ class ClientConnection(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._in_head = False
         self._head_bytes = 0
+        self._turned = False  # a request has ended within the bytes at hand
         self._deaf = False  # what comes in is thrown away
         self._closing = False
         self._paused = 0
@@ -107,21 +115,29 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
-        parser = self._parser
         self._head_bytes += len(data)
+        self._turned = False
+        self.parsing = True
         try:
-            parser.feed_data(data)
+            self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             # The upgrade is declined by answering in HTTP/1.1; what follows is the next request.
             self._parser = httptools.HttpRequestParser(self)
             rest = data[upgrade.args[0] :]
-            if rest and not self._deaf:
+            if rest:
                 self.data_received(rest)
-            return
+        except httptools.HttpParserCallbackError as error:
+            _log.error("a request's handling failed", exc_info=error.__context__ or error)
+            self.abort()
         except httptools.HttpParserError as error:
             self._bad(400, f"bad request: {error}")
-            return
+        self.parsing = False
+        if self.current is not None:
+            self.current.flush()
         if self._in_head:
+            if self._turned:
+                # Most of these bytes were earlier requests; of this head we know what is parsed.
+                self._head_bytes = self._head_known()
             if self._head_bytes > self.server.limits.max_head:
                 self._bad(431, f"the request's head is larger than {self.server.limits.max_head} bytes")
         else:
@@ -194,6 +210,7 @@ class ClientConnection(asyncio.Protocol):
         if self._deaf:
             return
         reading, self._reading = self._reading, None
+        self._turned = True
         self.read_deadline = inf
         if isinstance(reading, _Ahead):
             reading.complete = True
@@ -251,8 +268,13 @@ class ClientConnection(asyncio.Protocol):
     def expire_reading(self) -> None:
         """The client was idle or slow for too long."""
         self.read_deadline = inf
-        if self._closing or (self._reading is None and not self._in_head):
-            self._transport.abort() if self._closing else self._close(linger=False)
+        if self._closing:
+            self._transport.abort()
+        elif self._paused & PAUSE_UPSTREAM:
+            # It is we who don't read, because the replica doesn't.
+            self.read_deadline = monotonic() + self.server.limits.read_timeout
+        elif self._reading is None and not self._in_head:
+            self._close(linger=False)
         else:
             self._bad(408, "the request took too long to arrive")
 
@@ -284,9 +306,12 @@ class ClientConnection(asyncio.Protocol):
         if ahead.complete and self.current is exchange:
             exchange.complete()
 
+    def _head_known(self) -> int:
+        return len(self._url) + sum(len(name) + len(value) + 4 for name, value in self._headers)
+
     def _check_head(self) -> None:
         limit = self.server.limits.max_head
-        if len(self._url) + sum(len(name) + len(value) + 4 for name, value in self._headers) > limit:
+        if self._head_known() > limit:
             raise BadRequestError(431, f"the request's head is larger than {limit} bytes")
 
     def _bad(self, status: int, reason: str) -> None:

@@ -62,6 +62,9 @@ class Exchange:
     def complete(self) -> None:
         """The whole request is there."""
 
+    def flush(self) -> None:
+        """The client has sent no more for now: what was gathered of the request may be passed on, in one go."""
+
     def client_lost(self) -> None:
         """The client is gone: nothing can be written, work for it should stop."""
 

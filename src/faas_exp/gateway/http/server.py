@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from math import inf
 from time import monotonic
 from typing import Any
 
@@ -12,7 +14,10 @@ from faas_exp.gateway.http.connection import ClientConnection
 from faas_exp.gateway.http.exchange import Exchange
 from faas_exp.gateway.http.request import Request
 
+_log = logging.getLogger(__name__)
+
 _TICK = 0.1
+_BACKLOG = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +55,8 @@ class Server:
         self._listener: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
 
-    async def listen(self, host: str, port: int) -> int:
-        """Starts to accept.
+    async def bind(self, host: str, port: int) -> int:
+        """Reserves the address; nobody is served before ``serve``.
 
         Returns:
             the port, which differs from the argument when that was 0.
@@ -59,9 +64,20 @@ class Server:
         Raises:
             OSError: the address can't be had.
         """
-        self._listener = await self.loop.create_server(lambda: ClientConnection(self), host, port, backlog=2048)
-        self._sweeper = self.loop.create_task(self._sweep())
+        self._listener = await self.loop.create_server(
+            lambda: ClientConnection(self), host, port, backlog=_BACKLOG, start_serving=False
+        )
         return int(self._listener.sockets[0].getsockname()[1])
+
+    async def serve(self) -> None:
+        """Starts to accept.
+
+        Raises:
+            OSError: somebody else listens on the address by now.
+        """
+        assert self._listener is not None  # noqa: S101 - bound before
+        await self._listener.start_serving()
+        self._sweeper = self.loop.create_task(self._sweep())
 
     def admit(self, connection: ClientConnection) -> bool:
         """Counts a new connection; False when there are too many."""
@@ -98,9 +114,17 @@ class Server:
             await asyncio.sleep(_TICK)
             now = monotonic()
             for connection in list(self.connections):
-                if connection.read_deadline <= now:
-                    connection.expire_reading()
-                exchange = connection.current
-                if exchange is not None and exchange.deadline <= now:
-                    exchange.deadline = now + 3600
-                    exchange.expire()
+                try:
+                    self._check(connection, now)
+                except Exception:  # the sweep must outlive any single connection
+                    _log.exception("a connection's deadline could not be kept")
+                    connection.abort()
+
+    @staticmethod
+    def _check(connection: ClientConnection, now: float) -> None:
+        if connection.read_deadline <= now:
+            connection.expire_reading()
+        exchange = connection.current
+        if exchange is not None and exchange.deadline <= now:
+            exchange.deadline = inf
+            exchange.expire()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -10,6 +11,8 @@ import httptools
 
 if TYPE_CHECKING:
     from faas_exp.gateway.routing import ReplicaRoute
+
+_log = logging.getLogger(__name__)
 
 # Node closes a kept-alive connection after 5 s without a request; a request that meets the close is lost.
 IDLE_LIMIT = 4.0
@@ -26,6 +29,9 @@ class ResponseSink(Protocol):
 
     def response_end(self) -> None:
         """The response is complete."""
+
+    def response_flush(self) -> None:
+        """No more for now: what was gathered may be written, in one go."""
 
     def request_sent(self) -> bool:
         """Whether the whole request is on its way; if not, the connection can't be used again."""
@@ -45,6 +51,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_headers",
         "_idle_since",
         "_in_head",
+        "_keep",
         "_parser",
         "_paused",
         "_replica",
@@ -63,6 +70,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._in_head = False
         self._done = False
+        self._keep = False
         self._stale_parser = False  # it waits for a body that will not come
         self._surplus = False  # more came than was asked for
         self._until_close = False
@@ -129,6 +137,10 @@ class UpstreamConnection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError as error:
+            _log.error("a response's handling failed", exc_info=error.__context__ or error)
+            self._lose("internal error")
+            return
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if not self._done:
                 self._lose(f"bad response: {error}")
@@ -136,6 +148,8 @@ class UpstreamConnection(asyncio.Protocol):
             self._surplus = True
         if self._done:
             self._finish()
+        elif self._sink is not None:
+            self._sink.response_flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         sink, self._sink = self._sink, None
@@ -189,6 +203,7 @@ class UpstreamConnection(asyncio.Protocol):
         if bodyless:
             # The parser can't know that this answers a HEAD and would wait for a body.
             self._done = self._stale_parser = True
+            self._keep = self._parser.should_keep_alive()
 
     def on_body(self, body: bytes) -> None:
         if self._done:
@@ -197,8 +212,10 @@ class UpstreamConnection(asyncio.Protocol):
             self._sink.response_body(body)
 
     def on_message_complete(self) -> None:
-        if self._sink is not None and self._parser.get_status_code() >= 200:
+        if self._sink is not None and not self._done and self._parser.get_status_code() >= 200:
             self._done = True
+            # Only now: the parser forgets the message when this returns.
+            self._keep = self._parser.should_keep_alive()
 
     # inner
 
@@ -206,7 +223,7 @@ class UpstreamConnection(asyncio.Protocol):
         sink, self._sink = self._sink, None
         if sink is None:
             return
-        keep = self._parser.should_keep_alive() and not self._surplus
+        keep = self._keep and not self._surplus
         if self._stale_parser:
             self._stale_parser = False
             self._parser = httptools.HttpResponseParser(self)

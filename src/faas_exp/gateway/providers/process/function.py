@@ -125,11 +125,12 @@ class ProcessFunction:
             self._kick.clear()
             try:
                 await self._reconcile()
-            except asyncio.CancelledError:
-                raise
             except FaasExpError as error:
                 self._failed(str(error))
                 log.trouble("function can't be started", function=self.spec.name, error=str(error))
+            except Exception as error:  # supervision must outlive any single fault
+                self._failed(f"internal error: {error!r}")
+                log.failure("supervision failed", function=self.spec.name)
 
     async def _reconcile(self) -> None:
         if self.wanted and self._prepared_for is not self.spec:

@@ -14,7 +14,7 @@ from faas_exp.gateway.provider import FunctionExistsError, FunctionNotFoundError
 from faas_exp.gateway.providers.process.function import ProcessFunction, Workshop
 from faas_exp.gateway.providers.process.images import Images
 from faas_exp.gateway.providers.process.ports import Ports
-from faas_exp.gateway.providers.process.replica import HOST, MARK
+from faas_exp.gateway.providers.process.replica import HOST
 from faas_exp.gateway.providers.process.store import Store
 from faas_exp.gateway.settings import Settings
 
@@ -140,7 +140,7 @@ class ProcessProvider:
 
     def _clear_leftovers(self) -> None:
         """Kills what a predecessor's replicas left running: those die with it, what they had started need not."""
-        for process in processes.marked(MARK, str(self._state_dir)):
+        for process in processes.replicas_of(self._state_dir):
             if processes.send(process, signal.SIGKILL):
                 log.trouble("leftover killed", pid=process.pid)
         shutil.rmtree(self._state_dir / "tmp", ignore_errors=True)

@@ -12,14 +12,13 @@ from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 
+from faas_exp.gateway import processes
 from faas_exp.gateway.http.client import ClientError, request
 from faas_exp.gateway.model import Replica
 from faas_exp.gateway.provider import ProviderError
 
 HOST = "127.0.0.1"
 HEALTH_PATH = "/_/health"
-# By this variable a gateway finds replicas, and what they started, that outlived its predecessor.
-MARK = "FAAS_EXP_STATE_DIR"
 
 _POLL = 0.015
 _POLL_TIMEOUT = 2.0
@@ -181,7 +180,7 @@ class ReplicaProcess:
             "HOST": HOST,
             "PORT": str(self.port),
             "REPLICA_ID": self.name,
-            MARK: str(self._state_dir),
+            processes.MARK: str(self._state_dir),
         }
 
     async def _ask(self, timeout: float) -> bool:
