@@ -73,8 +73,8 @@ class LoadSpec:
     method: str = "GET"
     users: int = 1
     number_of_requests: int = 1
-    data: str | bytes | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    data: str | bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     param: tuple[int, int] | None = None
     seed: int = 0
     rate: float | None = None
@@ -93,10 +93,12 @@ class LoadSpec:
 
     def _check_target(self) -> None:
         allowed = "http://host or http://host:port"
+        if not isinstance(self.url, str):
+            raise _bad("url", self.url, allowed)
         try:
             parts = urlsplit(self.url)
             port = parts.port
-        except (ValueError, TypeError, AttributeError):
+        except ValueError:
             raise _bad("url", self.url, allowed) from None
         if "@" in parts.netloc:
             raise _bad("url", f"http://…@{parts.hostname}", f"{allowed}; credentials go into headers")
