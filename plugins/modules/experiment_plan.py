@@ -60,6 +60,10 @@ options:
     description: Do runs again that were marked void.
     type: bool
     default: false
+  manifest:
+    description: Write C(manifest.json), with the file as read and the order, beside the runs.
+    type: bool
+    default: false
   replace:
     description: Move complete runs of another configuration aside instead of refusing.
     type: bool
@@ -138,6 +142,7 @@ def main() -> None:
             "environment": {"type": "dict", "default": {}, "no_log": True},
             "redo_void": {"type": "bool", "default": False},
             "replace": {"type": "bool", "default": False},
+            "manifest": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -162,7 +167,7 @@ def main() -> None:
             replace=params["replace"],
             dry_run=module.check_mode,
         )
-        if not module.check_mode and prepared.left:
+        if params["manifest"] and not module.check_mode and prepared.left:
             write_manifest(prepared.root, params["orchestrator"], prepared.manifest())
         settings = prepared.experiment.settings
         notes = list(prepared.notes)

@@ -137,6 +137,7 @@ def main() -> None:
             headers=params["headers"],
             http_host=params["gateway_host"],
             delay=float(params["run"]["delay"]),
+            redo=bool(params["run"]["redo"]),
             order=int(params["run"]["order"]),
             calibration=Path(params["calibration"]) if params["calibration"] else None,
             gateway_version=params["gateway_version"],

@@ -123,7 +123,10 @@ class OpenFaaS:
 
     def check(self) -> dict[str, Any]:
         """That the gateway is there and the password is right; returns ``/system/info``."""
-        health = self.call("GET", "/healthz", timeout=PROBE_TIMEOUT)
+        try:
+            health = self.call("GET", "/healthz", timeout=PROBE_TIMEOUT)
+        except PlatformError as error:
+            raise PlatformError(f"{error}; is the platform running? (playbooks/site.yml starts it)") from None
         if health.status != 200:
             raise PlatformError(f"gateway {self.url}: /healthz answers {health.status}, wanted 200")
         answer = self._system("GET", "/system/info", timeout=PROBE_TIMEOUT)

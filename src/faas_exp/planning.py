@@ -179,7 +179,8 @@ def deployments_as_dicts(prepared: Prepared, inventory: Mapping[str, str] | None
     position = {run.path: index for index, run in enumerate((r for d in prepared.plan for r in d.runs), start=1)}
     result: list[dict[str, Any]] = []
     previous: str | None = None
-    for deployment in prepared.todo:
+    for index, deployment in enumerate(prepared.todo):
+        following = prepared.todo[index + 1].depends_on if index + 1 < len(prepared.todo) else ()
         delay = experiment.settings.delay_between_functions * 60 if previous not in (None, deployment.function) else 0
         previous = deployment.function
         result.append(
@@ -188,16 +189,19 @@ def deployments_as_dicts(prepared: Prepared, inventory: Mapping[str, str] | None
                 "delay": delay,
                 "replicas": deployment.replicas,
                 "function": _definition(experiment, deployment.function, deployment.labels, inventory),
+                # What the next deployment needs too stays; all else would share the machines with it.
+                "remove": [deployment.function, *(n for n in reversed(deployment.depends_on) if n not in following)],
                 "depends_on": [_definition(experiment, name, {}, inventory) for name in deployment.depends_on],
                 "runs": [
                     {
                         "label": f"{run.label} [{position[run.path]}/{prepared.total}]",
                         "order": position[run.path],
                         # The first run has just waited for its deployment, and has nothing before it to rest from.
-                        "delay": 0 if index == 0 else experiment.settings.delay_between_runs * 60,
+                        "delay": 0 if number == 0 else experiment.settings.delay_between_runs * 60,
+                        "redo": str(run.path) in prepared.state.void,
                         "run": run_to_dict(run),
                     }
-                    for index, run in enumerate(deployment.runs)
+                    for number, run in enumerate(deployment.runs)
                 ],
             }
         )

@@ -31,6 +31,7 @@ class RunSettings:
         cold_start: ``idle`` or ``forced``; None for a function without cold starts.
         inactivity_duration: minutes after which the platform scales to zero.
         delay: seconds without load before the run.
+        redo: do it even if it is complete.
         order: position in the executed plan.
         calibration: file with the load generator's calibration, if there is one.
         gateway_version, image, server: recorded as they are.
@@ -50,6 +51,7 @@ class RunSettings:
     cold_start: str | None = None
     inactivity_duration: float | None = None
     delay: float = 0.0
+    redo: bool = False
     order: int = 0
     calibration: Path | None = None
     gateway_version: str | None = None
@@ -71,7 +73,7 @@ def execute_run(run: Run, settings: RunSettings, gateway: OpenFaaS, root: Path) 
     """
     with writer_lock(root, run.orchestrator):
         existing = read_run(root / run.path)
-        if existing is not None and existing.get("config_hash") == run.config_hash:
+        if existing is not None and not settings.redo and existing.get("config_hash") == run.config_hash:
             return {**existing, "skipped": True, "stats": {}}
         if settings.delay:
             time.sleep(settings.delay)

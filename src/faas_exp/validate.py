@@ -104,5 +104,5 @@ def _gateway(framework: str, url: str | None, password_file: Path | None) -> Ite
     except FaasExpError as error:
         yield Check("gateway", False, str(error), "start the platform (ansible-playbook playbooks/site.yml)")
         return
-    provider = (info.get("provider") or {}).get("name") or "unknown provider"
+    provider = (info.get("provider") or {}).get("provider") or "provider not told"
     yield Check("gateway", True, f"answers, {provider}")
