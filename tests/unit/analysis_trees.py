@@ -35,7 +35,7 @@ def own_run(
     users: int = 1,
     replicas: int = 1,
     replica_start: float = START - 60_000,
-    waited: int = 0,
+    cold_start: float = 0,
     run_json: Mapping[str, Any] | None = None,
     stats: Mapping[str, Any] | None = None,
     complete: bool = True,
@@ -43,16 +43,23 @@ def own_run(
 ) -> Path:
     """One leaf with ``requests.csv``, ``stats.json`` and, unless it is a chunk, ``run.json``.
 
-    ``waited``: the first so many requests were sent before their replica had started.
+    ``cold_start``: the replicas started so many ms after the first request; those sent before waited for them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     failed, times = set(errors), np.asarray(elapsed, float)
-    sent = start + np.concatenate([[0.0], np.cumsum(times)[:-1]]) / users
-    lines = [OWN_HEADER]
-    for i, (t, e) in enumerate(zip(sent, times, strict=True)):
-        begun = sent[0] + 0.8 * times[0] if i < waited or (waited and i % replicas == 0) else replica_start
+    begun = replica_start if not cold_start else start + cold_start
+    rows = []
+    # A closed loop: every user sends when it was answered; while there is no replica everybody waits for it.
+    free = [start] * users
+    for i, e in enumerate(times):
+        user = int(np.argmin(free))
+        sent = free[user]
+        took = max(e, begun - sent + e) if cold_start else e
+        free[user] = sent + took
         code, ok, why = (500, "false", "") if i in failed else (200, "true", "")
-        lines.append(f"{t:.3f},{e:.3f},{label},{code},{why},{ok},19,{i % users},{label}-{i % replicas},{begun:.0f}")
+        line = f"{sent:.3f},{took:.3f},{label},{code},{why},{ok},19,{user},{label}-{i % replicas},{begun:.0f}"
+        rows.append((sent + took, line))
+    lines = [OWN_HEADER, *(line for _, line in sorted(rows))]
     (folder / "requests.csv").write_text("\n".join(lines) + "\n")
     (folder / "stats.json").write_text(
         json.dumps({"count": len(times), "void": False, "void_reasons": [], **(stats or {})})
@@ -127,7 +134,7 @@ def campaign(
                     rng = np.random.default_rng(key)
                     # The level knows nothing of the orchestrator: the ratio is then exactly the one asked for.
                     level = 2.0 + zlib.crc32(f"{function}/{load}/{scaling}/{case}".encode()) % 20
-                    number = int("".join(c for c in case if c.isdigit()))
+                    number = int("".join(c for c in case if c.isdigit()) or 1)
                     users = number if case.startswith("user_") else 1 if load == "sequential" else 15
                     replicas = number if case.startswith("replica") else 4
                     for run in range(1, runs + 1):
@@ -137,8 +144,7 @@ def campaign(
                         parts = [f"{kind}_{k}" for k in range(chunks) for kind in ("warm", "cold")]
                         for k, chunk in enumerate(parts if function in cold else [""]):
                             times = median * np.exp(rng.normal(0, 0.35, requests))
-                            if chunk.startswith("cold"):
-                                times[0] += 600 * ratio * np.exp(rng.normal(0, 0.2))
+                            wait = 600 * ratio * np.exp(rng.normal(0, 0.2)) if chunk.startswith("cold") else 0
                             own_run(
                                 folder / chunk if chunk else folder,
                                 times,
@@ -146,7 +152,7 @@ def campaign(
                                 start=begin + 100_000 * k,
                                 users=users,
                                 replicas=replicas,
-                                waited=1 if chunk.startswith("cold") else 0,
+                                cold_start=wait,
                                 label=function,
                             )
                         if function in cold:

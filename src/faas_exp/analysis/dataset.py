@@ -12,7 +12,7 @@ import pandas as pd
 from faas_exp.analysis import names, store
 from faas_exp.analysis.case_csv import is_case_file, read_case_file
 from faas_exp.analysis.collect import collect
-from faas_exp.analysis.errors import BadFileError, NoResultsError
+from faas_exp.analysis.errors import AnalysisError, BadFileError, NoResultsError
 from faas_exp.analysis.files import need_folder
 from faas_exp.analysis.model import KEY, Dataset, FloatArray, LeftOut, Provenance
 from faas_exp.analysis.summary_csv import Summary, is_summary, read_summary, runs_of
@@ -29,13 +29,7 @@ def load_dataset(source: Path) -> Dataset:
     """
     need_folder(source)
     aggregated = [folder for folder in (source, *sorted(source.iterdir())) if (folder / store.RUNS).is_file()]
-    parts = [store.load(folder) for folder in aggregated]
-    try:
-        parts += [collect(source)] if not aggregated else []
-    except NoResultsError as nothing:
-        problem: NoResultsError | None = nothing
-    else:
-        problem = None
+    parts, problem = _requests_or_aggregated(source, aggregated)
     summaries, left_out = read_summaries(source)
     parts += [_of_runs(runs_of(summary)) for summary in summaries]
     if not parts:
@@ -43,10 +37,25 @@ def load_dataset(source: Path) -> Dataset:
         left_out += more
         parts += [_of_runs(cases)] if len(cases) else []
     if not parts:
-        raise problem or NoResultsError(f"{source}: found no results")
+        raise problem
     merged = _merge(parts)
     merged.provenance.left_out += left_out
     return merged
+
+
+def _requests_or_aggregated(source: Path, aggregated: list[Path]) -> tuple[list[Dataset], AnalysisError]:
+    """The requests themselves where they are there, else what was made of them: it may be older than they are."""
+    try:
+        data = collect(source)
+    except AnalysisError as error:
+        if not isinstance(error, NoResultsError) and not aggregated:
+            return [], error
+        return [store.load(folder) for folder in aggregated], error
+    data.provenance.left_out += [
+        LeftOut(str(folder), "was aggregated earlier; the requests are here, so they were read again")
+        for folder in aggregated
+    ]
+    return [data], NoResultsError(f"{source}: found no results")
 
 
 def read_summaries(source: Path) -> tuple[list[Summary], list[LeftOut]]:

@@ -26,6 +26,8 @@ TEXTS = ("responseCode", "success", "replica")
 ALLOWED = "a CSV file with a header that names timeStamp, elapsed and success or responseCode"
 _TYPES = {name: pa.float64() for name in NUMBERS} | {name: pa.dictionary(pa.int32(), pa.binary()) for name in TEXTS}
 _BLOCK = 1 << 20
+_EARLIEST = 1e12
+"""Unix ms of September 2001."""
 _TRUE, _FALSE = b"true", b"false"
 
 
@@ -118,6 +120,8 @@ class _Rows:
 
     def finish(self, has_success: bool) -> Requests:
         time, elapsed, start = (_join(self.numbers[name], np.float64) for name in NUMBERS)
+        # A value cut off with its line stays a number, but none of a time at which this software could have run.
+        start[start < _EARLIEST] = np.nan
         success, code, replica = (_join(part, np.int64) for part in (self.success, self.code, self.replica))
         ok = success == 1 if has_success else (code >= 200) & (code < 300)
         unreadable = np.isnan(time) | np.isnan(elapsed) | ((success < 0) if has_success else (code < 0))

@@ -57,7 +57,8 @@ def summaries_of(runs: pd.DataFrame, *, thesis: bool = False) -> list[Summary]:
     for (function, load, scaling), group in usable.groupby(["function", "load", "scaling"], sort=False):
         chunked = bool((group["chunk"] != "").any())
         rows = list(_rows(group, chunked, _THESIS_FACTORS if thesis else FACTORS))
-        table = pd.DataFrame(rows, columns=list(CHUNKED_COLUMNS if chunked else COLUMNS))
+        # As objects: in a column of floats whole medians would not stay whole.
+        table = pd.DataFrame(rows, columns=list(CHUNKED_COLUMNS if chunked else COLUMNS), dtype=object)
         found.append(Summary(str(function), str(load), str(scaling), table))
     return found
 
@@ -84,8 +85,7 @@ def write_summary(summary: Summary, destination: Path) -> Path:
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
     writer.writerow(summary.table.columns)
-    # Through object: a column of floats would print whole numbers with a decimal point.
-    writer.writerows(summary.table.astype(object).itertuples(index=False, name=None))
+    writer.writerows(summary.table.itertuples(index=False, name=None))
     return write_text(destination / summary.folder / file_name(summary.scaling), text.getvalue())
 
 

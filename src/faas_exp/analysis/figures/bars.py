@@ -127,6 +127,9 @@ def _bar(axis: Axes, middle: float, width: float, found: Estimate, look: Look, m
         spread = np.linspace(-0.27, 0.27, len(found.values)) * width
         axis.scatter(middle + spread, found.values, s=3.5, color="white", edgecolor="black", linewidth=0.35, zorder=3)
         reach = max(reach, float(found.values.max()))
+    if metric is SUCCESS and found.median == 100:
+        # What is as it should be needs no number.
+        return reach
     axis.annotate(
         numbers.share(found.median) if metric is SUCCESS else numbers.compact(found.median),
         (middle, reach),

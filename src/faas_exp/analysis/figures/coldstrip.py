@@ -13,6 +13,8 @@ from faas_exp.analysis.figures.style import GREY, PAGE, grid, log_ticks, looks, 
 from faas_exp.analysis.inference.samples import usable
 from faas_exp.analysis.model import Dataset
 
+MOST_VECTORS = 300
+
 
 def cold_strip(data: Dataset, function: str) -> Figure | None:
     """One panel per load type, one strip per case and orchestrator; None when there is no cold chunk with requests.
@@ -38,7 +40,9 @@ def cold_strip(data: Dataset, function: str) -> Figure | None:
         shared |= {"palette": {name: look[name].colour for name in orchestrators}, "legend": False, "ax": axis}
         rings = others[(others["load"] == load) & (others["scaling"] == scaling)]
         if len(rings):
-            sns.stripplot(rings, y="elapsed", marker="$\\circ$", size=4, alpha=0.6, jitter=0.15, **shared)
+            # Thousands of vector marks would make a file that no viewer likes.
+            dense = {"rasterized": len(rings) > MOST_VECTORS, "size": 2.2, "linewidth": 0.35, "jitter": 0.15}
+            sns.stripplot(rings, y="elapsed", facecolor="none", edgecolor="auto", **dense, **shared)
         sns.stripplot(of_type, y="first_response", size=3, alpha=0.8, jitter=0.15, linewidth=0.3, **shared)
         warm = rows[(rows["load"] == load) & (rows["scaling"] == scaling) & rows["chunk"].str.startswith("warm")]
         width = 0.8 / len(orchestrators)

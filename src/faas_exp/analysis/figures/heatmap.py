@@ -9,7 +9,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from faas_exp.analysis import names, numbers
-from faas_exp.analysis.figures.style import PAGE, grid, looks, safe
+from faas_exp.analysis.figures.style import COLUMN, GREY, PAGE, grid, looks, safe
 from faas_exp.analysis.inference.compare import UNDECIDED, Comparison
 from faas_exp.analysis.inference.metrics import BY_NAME, RESPONSE
 
@@ -40,7 +40,8 @@ def heatmap(comparison: Comparison, a: str, b: str, metric: str = RESPONSE.name)
         ratios[at] = row["ratio"]
         text = numbers.ratio(row["ratio"])
         texts[at] = f"({text})" if row["verdict"] == UNDECIDED else text
-    figure, axes = grid(1, 1, PAGE * min(1.0, 0.28 + 0.075 * len(columns)), 0.95 + 0.24 * len(functions))
+    width = min(PAGE, max(COLUMN, 1.2 + 0.58 * len(columns)))
+    figure, axes = grid(1, 1, width, 1.1 + 0.24 * len(functions))
     _draw(figure, axes[0][0], ratios, texts, functions, columns, a, b, metric)
     return figure
 
@@ -85,13 +86,11 @@ def _draw(
     axis.tick_params(axis="both", length=0)  # type: ignore[attr-defined]
     axis.set_yticklabels(axis.get_yticklabels(), rotation=0)  # type: ignore[attr-defined]
     axis.set_xticklabels(axis.get_xticklabels(), rotation=0)  # type: ignore[attr-defined]
-    faster = "faster" if BY_NAME[metric].better == "lower" else "more"
-    figure.suptitle(
-        f"{BY_NAME[metric].label}: {safe(names.display(a))} ÷ {safe(names.display(b))}"
-        f" (below 1: {safe(names.display(a if faster == 'faster' else b))} {faster}; in brackets: undecided)",
-        fontsize=7,
-        x=0.01,
-        ha="left",
+    first_name, second_name = safe(names.display(a), 18), safe(names.display(b), 18)
+    faster = first_name if BY_NAME[metric].better == "lower" else second_name
+    figure.suptitle(f"{BY_NAME[metric].label}: {first_name} ÷ {second_name}", fontsize=7.5, x=0.01, ha="left")
+    figure.supxlabel(
+        f"below 1: {faster} is better; (in brackets): undecided", fontsize=6, color=GREY, x=0.01, ha="left"
     )
 
 

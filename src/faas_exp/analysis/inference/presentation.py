@@ -19,8 +19,9 @@ DIFFERENCE = f"A {numbers.MINUS} B"
 NUMERIC = frozenset({"Runs", "Median A", "Median B", "A ÷ B", DIFFERENCE, "95 % interval", "A12", "p", "p (Holm)", "H"})
 
 
-def pair_table(pairs: pd.DataFrame, metric: str, options: Options, title: str = "") -> Table:
-    """The comparisons of one metric, one row each."""
+def pair_table(pairs: pd.DataFrame, metric: str, options: Options, title: str = "", *, function: bool = True) -> Table:
+    """The comparisons of one metric, one row each; without the column of functions where there is only one."""
+    skip = 0 if function else 1
     rows = pairs[pairs["metric"] == metric]
     known = BY_NAME[metric]
     heads = [head.replace("95 %", f"{options.confidence * 100:g} %") for head in (*CELL_HEADS, *PAIR_HEADS)]
@@ -28,8 +29,8 @@ def pair_table(pairs: pd.DataFrame, metric: str, options: Options, title: str = 
         heads[heads.index("A ÷ B")] = DIFFERENCE
     return Table(
         title=title or known.title,
-        heads=heads,
-        rows=[(*cell_words(row), *pair_words(row)) for row in rows.to_dict("records")],
+        heads=heads[skip:],
+        rows=[(*cell_words(row)[skip:], *pair_words(row)) for row in rows.to_dict("records")],
         numeric=NUMERIC | {head for head in heads if head.endswith("interval")},
         note=(
             f"Mann-Whitney tests on runs, exact, two-sided; Holm's correction over {WORDS[options.family]}. "
@@ -63,7 +64,7 @@ def pair_words(row: Mapping[Any, Any]) -> tuple[str, ...]:
         numbers.plain(row["median_b"]),
         show(row["ratio"] if ratio else row["difference"]),
         numbers.interval(row["low"], row["high"], show),
-        numbers.plain(row["a12"], 2),
+        f"{row['a12']:.2f}",
         numbers.p_value(row["p"]),
         numbers.p_value(row["p_holm"]) + ("" if row["reachable"] else " (out of reach)"),
         row["verdict"],

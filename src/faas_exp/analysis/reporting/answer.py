@@ -33,10 +33,7 @@ def _sentence(result: Overall, comparison: Comparison) -> str:
     confidence = f"{comparison.options.confidence * 100:g} %"
     span = numbers.interval(result.low, result.high)
     over = f"over {result.cells} cases" if result.cells > 1 else "in the one case they share"
-    counts = (
-        f"{a} is faster in {result.better}, slower in {result.worse}, equivalent in {result.equivalent}, "
-        f"undecided in {result.undecided} of them."
-    )
+    counts = _counts(a, result)
     if np.isnan(result.low):
         head = f"On {a} the median response time is {numbers.ratio(result.ratio)} of {b}'s {over}, from single runs: "
         return head + "without repetition nobody can say how sure that is."
@@ -47,6 +44,21 @@ def _sentence(result: Overall, comparison: Comparison) -> str:
         f"On {a} the median response time is {numbers.ratio(result.ratio)} of {b}'s {over} "
         f"({confidence} interval {span}). {counts}"
     )
+
+
+def _counts(a: str, result: Overall) -> str:
+    """What the tests say about the single cases."""
+    if result.cells == 1:
+        verdicts = {"faster": result.better, "slower": result.worse, "equivalent": result.equivalent}
+        return f"By the test it is {next((word for word, number in verdicts.items() if number), 'undecided')} there."
+    told = [f"{word} in {number}" for word, number in (("faster", result.better), ("slower", result.worse)) if number]
+    rest = [(result.equivalent, "equivalent"), (result.undecided, "undecided")]
+    others = [f"{number} {word}" for number, word in rest if number]
+    if not told:
+        return f"By the tests {' and '.join(others)}."
+    if max(result.better, result.worse) == result.cells:
+        return f"By the tests {a} is {'faster' if result.better else 'slower'} in each of them."
+    return f"By the tests {a} is {' and '.join(told)} of them" + (f"; {', '.join(others)}." if others else ".")
 
 
 def _ranking(ordered: list[Overall]) -> str:
@@ -125,7 +137,7 @@ def _failures(data: Dataset) -> list[str]:
             sentences.append(
                 f"{names.display(orchestrator)} failed {numbers.percent(FAILING)} or more of its requests in "
                 f"{len(failing)} of {len(of_one)} cases ({numbers.percent(float(failing.max()))} at worst): its "
-                "response times there are those of the requests that succeeded, and refusing is fast."
+                "response times there are those of the requests that succeeded, and it had fewer to serve."
             )
     return sentences
 

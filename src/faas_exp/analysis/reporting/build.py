@@ -146,7 +146,9 @@ def _functions(
         if not pairs.empty:
             rows = pairs[(pairs["function"] == function) & (pairs["metric"] == RESPONSE.name)]
             title = f"{names.function_label(function)}: {RESPONSE.title}, pair by pair"
-            section.blocks += keep(f"{folder}_comparisons", pair_table(rows, RESPONSE.name, options, title), rows)
+            section.blocks += keep(
+                f"{folder}_comparisons", pair_table(rows, RESPONSE.name, options, title, function=False), rows
+            )
         section.blocks += rest
         parts.append(section)
     return Section("Function by function", sections=parts)

@@ -11,6 +11,9 @@ from markupsafe import Markup
 
 from faas_exp.analysis.reporting.model import Block, Picture, Report, Text
 
+SCREEN = 1.75
+"""CSS pixels on the screen per point on paper."""
+
 
 def html(report: Report) -> str:
     """The page. All text is escaped; a content security policy forbids the page to load anything."""
@@ -18,6 +21,7 @@ def html(report: Report) -> str:
     environment.tests["picture"] = lambda block: isinstance(block, Picture)
     environment.tests["text"] = lambda block: isinstance(block, Text)
     environment.filters["data_uri"] = data_uri
+    environment.filters["width"] = width
     environment.filters["anchor"] = anchor
     environment.globals["kind"] = _kind
     template = environment.from_string(_part("report.html.j2"))
@@ -40,6 +44,12 @@ def _kind(block: Block) -> str:
 def data_uri(svg: str) -> str:
     """A drawing as the source of an image: an image runs no script, whatever names stand in it."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def width(svg: str) -> int:
+    """How wide to show a drawing, in CSS pixels: a little larger than on paper."""
+    found = re.search(r'<svg[^>]* width="([\d.]+)pt"', svg)
+    return round(float(found[1]) * SCREEN) if found else 800
 
 
 def anchor(text: str) -> str:
