@@ -117,7 +117,8 @@ def test_body_at_the_limit(function: Running) -> None:
     assert function.request("POST", TARGET, b"x" * LIMIT).status == expected(function)
 
 
-@pytest.mark.parametrize("size", [LIMIT + 1, 3 * LIMIT])
+# The last is more than the kernel's buffers hold: if the server closed at once, the client would fail while it sends.
+@pytest.mark.parametrize("size", [LIMIT + 1, 3 * LIMIT, 12_000_000])
 def test_too_large_a_body_is_413(function: Running, size: int) -> None:
     answer = function.request("POST", TARGET, b"x" * size)
     assert answer.status == 413

@@ -43,7 +43,7 @@ async function session(server, file, sockets) {
   await command('TYPE I', [200]);
 
   const data = await connect(control.remoteAddress, await passivePort(command), sockets);
-  // Counted from the start: the bytes may be there before the reply that announces them.
+  // Listened to from the start: the transfer may fail, or end, before the reply that announces it.
   const counted = count(data);
   await command(`RETR ${file}`, [125, 150]);
   const bytes = await counted;

@@ -9,7 +9,11 @@ import (
 	"sync/atomic"
 )
 
-const hello = "Hello From Go Serverless Function"
+const (
+	hello = "Hello From Go Serverless Function"
+	// How much more of a body that is too large is read, so that the client gets to see the answer.
+	discard = 16 << 20
+)
 
 // function is the function as an HTTP handler: any path greets, /_/health says that it can serve.
 type function struct {
@@ -37,6 +41,8 @@ func (f *function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &tooLarge):
 		message := fmt.Sprintf(`{"error":"the body is larger than %d bytes (max_body_bytes)"}`, f.maxBody)
 		reply(w, "application/json", http.StatusRequestEntityTooLarge, message)
+		w.(http.Flusher).Flush()
+		_, _ = io.CopyN(io.Discard, r.Body, discard)
 	default:
 		reply(w, "application/json", http.StatusBadRequest, `{"error":"the body broke off"}`)
 	}

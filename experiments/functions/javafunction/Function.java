@@ -9,6 +9,8 @@ import java.nio.charset.StandardCharsets;
 final class Function implements HttpHandler {
     private static final byte[] HELLO = bytes("Hello From Java Serverless Function");
     private static final byte[] HEALTHY = bytes("OK\n");
+    // How much more of a body that is too large is read, so that the client gets to see the answer.
+    private static final long DISCARD = 16 << 20;
     private static final String TEXT = "text/plain; charset=utf-8";
 
     private final String replica;
@@ -31,26 +33,26 @@ final class Function implements HttpHandler {
         try (exchange) {
             if ("/_/health".equals(exchange.getRequestURI().getPath())) {
                 reply(exchange, 200, TEXT, HEALTHY);
-            } else if (readAll(exchange.getRequestBody())) {
+            } else if (endsWithin(exchange.getRequestBody(), maxBody)) {
                 reply(exchange, 200, TEXT, HELLO);
             } else {
                 exchange.getResponseHeaders().set("Connection", "close");
                 reply(exchange, 413, "application/json", tooLarge);
                 // To close now, with bytes unread, would reset the connection and could take the answer with it.
-                readAll(exchange.getRequestBody());
+                endsWithin(exchange.getRequestBody(), DISCARD);
             }
         } finally {
             inFlight.end();
         }
     }
 
-    /** Whether the body kept to the limit; reads no further than that. */
-    private boolean readAll(InputStream body) throws IOException {
+    /** Reads the body to its end, or to the first byte beyond the limit. */
+    private static boolean endsWithin(InputStream body, long limit) throws IOException {
         byte[] buffer = new byte[8192];
         long size = 0;
         for (int n = body.read(buffer); n >= 0; n = body.read(buffer)) {
             size += n;
-            if (size > maxBody) {
+            if (size > limit) {
                 return false;
             }
         }

@@ -13,6 +13,7 @@ from contextlib import suppress
 MAX_HEAD = 64 * 1024
 MAX_CHUNK_LINE = 1024
 RECEIVE = 64 * 1024
+DISCARD_S = 1.0
 
 REASONS = {
     200: "OK",
@@ -124,7 +125,7 @@ class Connection:
         """Write one response in one go; ``body`` stays away when the method is HEAD."""
         head = b"HTTP/1.1 %d %s\r\nDate: %s\r\n%sContent-Type: %s\r\nContent-Length: %d\r\n%s\r\n" % (
             status,
-            REASONS[status].encode(),
+            REASONS.get(status, "").encode(),
             CLOCK.text(),
             self.headers,
             content_type.encode(),
@@ -133,19 +134,18 @@ class Connection:
         )
         self.sock.sendall(head if method == "HEAD" else head + body)
 
-    def close(self, discard=0):
-        """Close; at most ``discard`` bytes and a second are spent on reading what the client still sends.
+    def close(self, discard=False):
+        """Close; with ``discard``, a second at most is spent on reading what the client still sends.
 
         To close with bytes unread resets the connection, which could take the last answer with it.
         """
         with self.sock, suppress(OSError):
-            if not discard:
-                return
-            self.sock.shutdown(socket.SHUT_WR)
-            self.sock.settimeout(1.0)
-            end = time.monotonic() + 1.0
-            while discard > 0 and time.monotonic() < end and (data := self.sock.recv(RECEIVE)):
-                discard -= len(data)
+            if discard:
+                self.sock.shutdown(socket.SHUT_WR)
+                self.sock.settimeout(DISCARD_S)
+                end = time.monotonic() + DISCARD_S
+                while time.monotonic() < end and self.sock.recv(RECEIVE):
+                    pass
 
     def _more(self):
         try:

@@ -53,7 +53,7 @@ class Server:
 
     def converse(self, connection):
         """All requests of one connection."""
-        discard = 0
+        discard = False
         try:
             while (request := connection.receive()) is not None:
                 status, content_type, body = self.answer(request)
@@ -62,7 +62,7 @@ class Server:
                 if close:
                     break
         except Refused as error:
-            discard = max(4 * self.max_body, 1 << 20)
+            discard = True
             # Our own words, which need no escaping; the json module would cost more than all else at start.
             body = f'{{"error":"{error}"}}'.encode()
             with suppress(OSError):
