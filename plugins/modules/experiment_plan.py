@@ -60,8 +60,10 @@ options:
     description: Do runs again that were marked void.
     type: bool
     default: false
-  manifest:
-    description: Write C(manifest.json), with the file as read and the order, beside the runs.
+  claim:
+    description:
+      - The runs are going to be done now. Writes C(manifest.json), with the file as read and the order, beside them.
+      - Fails when another command is doing runs for this orchestrator in the same tree.
     type: bool
     default: false
   replace:
@@ -142,7 +144,7 @@ def main() -> None:
             "environment": {"type": "dict", "default": {}, "no_log": True},
             "redo_void": {"type": "bool", "default": False},
             "replace": {"type": "bool", "default": False},
-            "manifest": {"type": "bool", "default": False},
+            "claim": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -152,7 +154,7 @@ def main() -> None:
         from pathlib import Path
 
         from faas_exp.planning import deployments_as_dicts, prepare, result_root
-        from faas_exp.results import write_manifest
+        from faas_exp.results import claim, write_manifest
 
         shipped = Path(params["shipped_functions"]) if params["shipped_functions"] else None
         prepared = prepare(
@@ -167,7 +169,8 @@ def main() -> None:
             replace=params["replace"],
             dry_run=module.check_mode,
         )
-        if params["manifest"] and not module.check_mode and prepared.left:
+        if params["claim"] and not module.check_mode and prepared.left:
+            claim(prepared.root, params["orchestrator"])
             write_manifest(prepared.root, params["orchestrator"], prepared.manifest())
         settings = prepared.experiment.settings
         notes = list(prepared.notes)

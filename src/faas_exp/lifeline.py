@@ -43,6 +43,17 @@ def _chain() -> dict[int, str]:
     return keep
 
 
+def head() -> tuple[int, str] | None:
+    """Pid and start time of the command that a user gave, seen from a module that runs on the same machine."""
+    chain = _chain()
+    return list(chain.items())[-1] if chain else None
+
+
+def is_alive(pid: int, start: str) -> bool:
+    """Whether that very process still runs (a recycled pid has another start time)."""
+    return (_stat(pid) or (0, ""))[1] == start
+
+
 def hold(children: list[int] | None = None) -> None:
     """Watch the chain from a thread; when it breaks, end this process group.
 
@@ -59,7 +70,7 @@ def hold(children: list[int] | None = None) -> None:
         poll = None  # type: ignore[assignment]
 
     def broken() -> bool:
-        if any((_stat(pid) or (0, ""))[1] != start for pid, start in chain.items()):
+        if not all(is_alive(pid, start) for pid, start in chain.items()):
             return True
         return poll is not None and any(event & (select.POLLERR | select.POLLNVAL) for _, event in poll.poll(0))
 

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from typing import Any
 
 from faas_exp.errors import ResultsError
 from faas_exp.grid import Deployment, Run
+from faas_exp.lifeline import head, is_alive
 
 RUN_FILE = "run.json"
 
@@ -190,6 +192,40 @@ def write_manifest(root: Path, orchestrator: str, facts: dict[str, Any]) -> None
     if merged != known:
         with disk_errors(root):
             write_json(path, merged)
+
+
+def claim(root: Path, orchestrator: str) -> None:
+    """Let one command at a time run an orchestrator's part of a tree: two would remove each other's functions.
+
+    The claim ends with the command, however that ends.
+
+    Raises:
+        ResultsError: another command that still runs has it; names its pid.
+    """
+    me = head()
+    if me is None:
+        return
+    folder = root / orchestrator
+    path = folder / ".owner.json"
+    with disk_errors(root), _locked(folder / ".owner.lock"):
+        try:
+            owner = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            owner = {}
+        same_machine = owner.get("hostname") == socket.gethostname()
+        if same_machine and owner["pid"] != me[0] and is_alive(owner["pid"], owner["start"]):
+            raise ResultsError(
+                f"{folder}: another experiment is being run there (pid {owner['pid']}); wait for it or stop it"
+            )
+        write_json(path, {"hostname": socket.gethostname(), "pid": me[0], "start": me[1]})
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager
