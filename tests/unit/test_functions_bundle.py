@@ -304,3 +304,18 @@ def test_fault_in_the_containerfile_is_found_before_building(hello: Path, tmp_pa
     with pytest.raises(ConfigError, match="Containerfile:2: CMD"):
         bundle.build(hello, tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
+
+
+def test_command_line(hello: Path, tmp_path: Path) -> None:
+    def run(*words: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "faas_exp.functions", *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert run("hash", hello).stdout.strip() == bundle.content_hash(hello)
+    assert run("assemble", hello, tmp_path / "out").returncode == 0
+    assert "lib/tool.sh" in names(tmp_path / "out")
+    assert Path(run("build", hello, tmp_path / "cache").stdout.strip()).is_dir()
+    failed = run("hash", tmp_path / "absent")
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert failed.stderr.count("\n") == 1
+    assert failed.stderr.startswith("Error: ")

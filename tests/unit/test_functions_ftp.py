@@ -61,7 +61,7 @@ def ftp_server(root: Path, handler: type[FTPHandler] = FTPHandler) -> Iterator[i
 
     def serve() -> None:
         while not stopping.is_set():
-            server.serve_forever(timeout=0.05, blocking=False, handle_exit=False)
+            server.ioloop.loop(timeout=0.05, blocking=False)
         server.close_all()
 
     thread = threading.Thread(target=serve, daemon=True)
