@@ -89,6 +89,8 @@ def test_whole_life_of_a_function(gateway: RunningGateway) -> None:
         ("POST", "/system/functions", {"service": "a", "image": "../functions/pyecho/.."}, 400),
         ("GET", "/nothing", None, 404),
         ("POST", "/healthz", b"", 405),
+        ("TRACE", "/function/absent", None, 405),
+        ("GET", "/async-function/absent", None, 405),
         ("POST", "/function/absent", b"", 404),
         ("GET", "/function/", None, 404),
     ],

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import resource
 from functools import cache
 from importlib import resources
 from urllib.parse import unquote
 
+import yaml
+
 from faas_exp.gateway.api import BODY_LIMIT, PREFIX, SystemApi
-from faas_exp.gateway.asyncqueue import AsyncQueue, Invocation, passed_on
+from faas_exp.gateway.asyncqueue import AsyncQueue, Invocation, is_url, passed_on
 from faas_exp.gateway.credentials import Credentials
 from faas_exp.gateway.forwarding import new_call_id
 from faas_exp.gateway.http.connection import ClientConnection
@@ -26,6 +29,7 @@ from faas_exp.gateway.settings import Settings
 _PROXY = b"/function/"
 _ASYNC = b"/async-function/"
 _CHALLENGE = (b"WWW-Authenticate", b'Basic realm="Restricted"')
+_ALLOW_INVOKE = (b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
 _METRICS_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _STOP_GRACE = 5.0
 
@@ -123,6 +127,9 @@ class Gateway:
     def _route(self, connection: ClientConnection, request: Request) -> Exchange:
         target = request.target
         if target.startswith(_PROXY):
+            if request.method == b"TRACE":
+                # It would show a caller what stands between it and the function.
+                return ReadyExchange(connection, request, text(405, "TRACE is not supported", _ALLOW_INVOKE))
             name, path = self._split(target, len(_PROXY))
             return ProxyExchange(connection, request, self, name, path, self._table.functions.get(name))
         if target.startswith(PREFIX):
@@ -172,6 +179,8 @@ class Gateway:
     # queued invocations
 
     def _enqueue_exchange(self, connection: ClientConnection, request: Request) -> Exchange:
+        if request.method != b"POST":
+            return ReadyExchange(connection, request, text(405, "method not allowed", (b"Allow", b"POST")))
         limit = min(self.max_body, float(self._settings.async_queue_bytes))
         return BufferedExchange(connection, request, self._enqueue, int(limit))
 
@@ -185,7 +194,7 @@ class Gateway:
         if request.call_id is None:
             headers += ((b"X-Call-Id", call_id),)
         callback = (request.callback_url or b"").decode("latin-1")
-        if callback and not callback.startswith(("http://", "https://")):
+        if request.callback_url is not None and not is_url(callback):
             return text(400, f"X-Callback-Url: found {callback!r}, allowed: an http or https URL")
         invocation = Invocation(
             function=plain,
@@ -203,8 +212,9 @@ class Gateway:
 
 @cache
 def openapi() -> bytes:
-    """The API's OpenAPI document."""
-    return (resources.files(__package__) / "openapi.json").read_bytes()
+    """The API's OpenAPI document, as JSON."""
+    text = (resources.files(__package__) / "openapi.yml").read_text(encoding="utf-8")
+    return json.dumps(yaml.safe_load(text)).encode()
 
 
 def raise_file_limit() -> None:

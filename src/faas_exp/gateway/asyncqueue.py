@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from faas_exp.gateway import log
 from faas_exp.gateway.http import wire
@@ -116,6 +117,15 @@ class AsyncQueue:
 
 
 _RESULT = {b"content-length", b"host", b"x-call-id", b"x-function-name", b"x-function-status", b"x-duration-seconds"}
+
+
+def is_url(text: str) -> bool:
+    """Whether a result can be posted there."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def passed_on(pieces: list[bytes]) -> tuple[tuple[bytes, bytes], ...]:

@@ -45,6 +45,7 @@ class Settings:
     start_parallel: int = 0
     start_timeout: float = 120.0
     stop_timeout: float = 10.0
+    health_interval: float = 5.0
     access_log: bool = False
 
     @property

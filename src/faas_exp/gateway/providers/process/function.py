@@ -20,7 +20,6 @@ from faas_exp.gateway.providers.process.ports import Ports
 from faas_exp.gateway.providers.process.replica import Phase, ReplicaProcess
 from faas_exp.gateway.settings import Settings
 
-_CHECK_EVERY = 5.0
 _MISSES_ALLOWED = 3
 _SETTLED = 10.0
 _BACKOFF_FIRST = 0.1
@@ -280,10 +279,11 @@ class ProcessFunction:
     # health
 
     async def _watch_health(self) -> None:
+        interval = max(self._shop.settings.health_interval, 0.1)
         while True:
-            await asyncio.sleep(_CHECK_EVERY)
+            await asyncio.sleep(interval)
             ready = [r for r in self._replicas.values() if r.phase is Phase.READY]
-            for replica, healthy in zip(ready, await asyncio.gather(*(r.check() for r in ready)), strict=True):
+            for replica, healthy in zip(ready, await asyncio.gather(*(r.check(interval) for r in ready)), strict=True):
                 # A busy function with one thread answers nobody else: only an idle one is called sick.
                 if healthy or self._load.in_flight(replica.name):
                     replica.misses = 0

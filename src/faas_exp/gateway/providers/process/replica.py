@@ -22,7 +22,6 @@ HEALTH_PATH = "/_/health"
 
 _POLL = 0.015
 _POLL_TIMEOUT = 2.0
-_CHECK_TIMEOUT = 5.0
 _LOG_TAIL = 600
 _LOG_LIMIT = 16 * 1024**2
 # What a function sees of our own environment: enough to find programs, nothing that is ours.
@@ -124,10 +123,10 @@ class ReplicaProcess:
                 await asyncio.wait_for(self.ended.wait(), _POLL)
         return False
 
-    async def check(self) -> bool:
+    async def check(self, timeout: float) -> bool:
         """Whether it still answers its health check."""
         self._limit_log()
-        return await self._ask(_CHECK_TIMEOUT)
+        return await self._ask(timeout)
 
     async def stop(self, patience: float) -> None:
         """SIGTERM, and SIGKILL to the whole group for what is left after ``patience`` seconds."""
