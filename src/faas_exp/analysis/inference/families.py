@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from faas_exp.analysis.inference.options import Options
 from faas_exp.analysis.inference.ranks import smallest_p
+from faas_exp.analysis.model import FloatArray
 
 _KEYS = {
     "table": ["metric", "function", "load", "scaling"],
@@ -19,6 +19,19 @@ WORDS = {
     "function": "the comparisons of one metric in one function",
     "all": "all comparisons of one metric",
 }
+
+
+def holm(p_values: FloatArray) -> FloatArray:
+    """Holm's (1979) step-down adjustment, in the order of the input.
+
+    The same numbers as statsmodels' ``multipletests(method="holm")``, which collects garbage on every call: with
+    hundreds of families that was more than half of the time of a whole comparison.
+    """
+    order = np.argsort(p_values, kind="stable")
+    stepped = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1))
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted
 
 
 def correct(pairs: pd.DataFrame, options: Options) -> pd.DataFrame:
@@ -34,7 +47,7 @@ def correct(pairs: pd.DataFrame, options: Options) -> pd.DataFrame:
     tested = pairs[pairs["p"].notna()]
     for _, family in tested.groupby(_KEYS[options.family], sort=False):
         pairs.loc[family.index, "family_size"] = len(family)
-        pairs.loc[family.index, "p_holm"] = multipletests(family["p"], method="holm")[1]
+        pairs.loc[family.index, "p_holm"] = holm(family["p"].to_numpy())
     pairs["smallest_p"] = [smallest_p(int(n), int(m)) for n, m in zip(pairs["n_a"], pairs["n_b"], strict=True)]
     pairs["reachable"] = pairs["smallest_p"] * pairs["family_size"] <= options.alpha
     return pairs
