@@ -137,9 +137,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--project", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--python", required=True)
-    parser.add_argument("--machine", required=True)
+    parser.add_argument("--python", default="{}.{}".format(*sys.version_info[:2]))
+    parser.add_argument("--machine", default=platform.machine())
+    parser.add_argument("--list", action="store_true", help="only say which packages there would be")
     options = parser.parse_args()
+    if options.list:
+        print(json.dumps([f"{name}=={version}" for name, version in pins(options.python).items()]))  # noqa: T201
+        return
 
     options.cache.mkdir(parents=True, exist_ok=True)
     versions = pins(options.python)
