@@ -157,7 +157,7 @@ def test_depends_on_is_there_first(lab: Lab) -> None:
     lab.experiment("load_types: [parallel/autoscaling]", "good", "second, depends_on: good")
     done = lab.play("experiment", "-e", "experiment_result_dir=results/depends")
     assert done.returncode == 0, done.stdout
-    deployed = done.stdout.index("Deploy what second depends on")
+    deployed = done.stdout.index("Deploy the dependencies of second")
     assert done.stdout.index("[faas.exp.experiment : Run second") > deployed
     assert [s.name for s in lab.gateway.list()] == [], "what others depended on is removed too"
 
