@@ -13,7 +13,7 @@ from faas_exp.load import LoadSpec, calibrate, read_calibration, run_load
 
 def test_calibration_is_measured_once_and_carried_into_the_statistics(tmp_path):
     file = tmp_path / "deep" / "calibration.json"
-    made = calibrate(seconds=0.3, cache=file)
+    made = calibrate(seconds=0.1, cache=file)
     assert made.ceiling_rps > 1000
     assert 1 < made.cpu_us < 1000
     assert 0 < made.floor_p50_ms <= made.floor_p99_ms < 50
@@ -21,15 +21,15 @@ def test_calibration_is_measured_once_and_carried_into_the_statistics(tmp_path):
     # The second call reads: marked values come back.
     values = json.loads(file.read_text())
     file.write_text(json.dumps({**values, "ceiling_rps": 123.0}))
-    assert calibrate(seconds=0.3, cache=file).ceiling_rps == 123.0
+    assert calibrate(seconds=0.1, cache=file).ceiling_rps == 123.0
     with serving(says(message())) as server:
         stats = run_load(LoadSpec(url=server.url, calibration=file), tmp_path / "out")
     assert stats.generator.calibration == {**values, "ceiling_rps": 123.0}
     # Another machine or another version: measured anew.
     file.write_text(json.dumps({**values, "ceiling_rps": 123.0, "versions": {"locust": "1"}}))
-    assert calibrate(seconds=0.3, cache=file).ceiling_rps != 123.0
+    assert calibrate(seconds=0.1, cache=file).ceiling_rps != 123.0
     file.write_text("broken")
-    assert calibrate(seconds=0.3, cache=file).ceiling_rps > 1000
+    assert calibrate(seconds=0.1, cache=file).ceiling_rps > 1000
     assert [path.name for path in file.parent.iterdir()] == ["calibration.json"]
 
 

@@ -151,7 +151,7 @@ def test_a_server_that_accepts_and_never_answers(tmp_path):
     with serving(answer) as server:
         stats = run_load(LoadSpec(url=server.url, users=4, number_of_requests=8, timeout=0.3), tmp_path)
     assert reasons(tmp_path) == {("0", "timed out"): 8}
-    assert all(300 <= float(row["elapsed"]) < 500 for row in rows_of(tmp_path))
+    assert all(300 <= float(row["elapsed"]) < 1500 for row in rows_of(tmp_path))
     assert not stats.void
 
 

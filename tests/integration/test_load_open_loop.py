@@ -40,8 +40,9 @@ def test_a_stall_is_seen_in_full(tmp_path, processes):
         stats = run_load(spec, tmp_path)
     assert stats.count == 1000
     assert stats.errors == 0
-    assert stats.elapsed_ms["p99"] == pytest.approx(950, abs=60)
-    assert sum(float(row["elapsed"]) > 100 for row in rows_of(tmp_path)) == pytest.approx(180, abs=15)
+    # A busy machine may add to this, not take away.
+    assert 940 < stats.elapsed_ms["p99"] < 1500
+    assert 175 <= sum(float(row["elapsed"]) > 100 for row in rows_of(tmp_path)) < 300
     assert stats.generator.capped == 0
 
 
@@ -49,7 +50,7 @@ def test_a_stall_is_seen_in_full_with_too_few_users(tmp_path):
     """Ten users are all stuck; the requests that could not be sent count from when they should have been."""
     with serving(stalling(300, 1.0)) as server:
         stats = run_load(LoadSpec(url=server.url, users=10, rate=200, number_of_requests=1000), tmp_path)
-    assert stats.elapsed_ms["p99"] == pytest.approx(950, abs=100)
+    assert 940 < stats.elapsed_ms["p99"] < 1500
     assert server.most_at_once <= 10
     assert stats.generator.capped > 150
 
@@ -61,7 +62,7 @@ def test_the_schedule_is_kept(tmp_path):
     # Intended starts: two milliseconds apart to the microsecond that the file shows.
     assert np.diff(starts) == pytest.approx(2.0, abs=0.0021)
     assert stats.rate == 500
-    assert stats.wall_s == pytest.approx(2.0, abs=0.3)
+    assert 1.99 < stats.wall_s < 4
 
 
 def test_poisson_arrivals_are_reproducible_and_have_the_rate(tmp_path):
@@ -97,7 +98,7 @@ def test_the_guard_stops_an_open_loop(tmp_path):
     with serving(says(message())) as server:
         spec = LoadSpec(url=server.url, users=5, rate=50, number_of_requests=1000, duration=0.5, processes=2)
         stats = run_load(spec, tmp_path)
-    assert 20 <= stats.count <= 27
+    assert 5 <= stats.count <= 26
     assert stats.void_reasons[0].startswith("duration:")
 
 
@@ -106,4 +107,4 @@ def test_a_server_that_is_down_is_asked_at_the_rate(tmp_path):
         pass
     stats = run_load(LoadSpec(url=server.url, users=5, rate=100, number_of_requests=50), tmp_path)
     assert stats.response_codes == {"0": 50}
-    assert stats.wall_s == pytest.approx(0.49, abs=0.2)
+    assert 0.48 < stats.wall_s < 2

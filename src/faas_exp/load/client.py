@@ -15,7 +15,7 @@ from typing import Any
 
 from gevent import getcurrent
 
-from faas_exp.load.http1 import MAX_HEAD, UNTIL_CLOSE, BadAnswer, Body, Head
+from faas_exp.load.http1 import KEPT_BODY, MAX_HEAD, UNTIL_CLOSE, BadAnswer, Body, Head
 from faas_exp.load.loop import Loop
 from faas_exp.load.reply import NoAnswer, Reply
 
@@ -92,6 +92,9 @@ class Client:
 
         A failure is an answer too: status 0 and the reason. A request is sent a second time only when the connection
         had served before and the server closed it without a byte of an answer: it had idled too long for the server.
+
+        An answer ends when the event loop learns of its last piece, not when its turn comes to be parsed: that others
+        are before it in the queue is the generator's business, and shows as send lag.
 
         Args:
             request: the whole message.
@@ -209,7 +212,6 @@ class Client:
             count = self._sock.recv_into(loop.buffer)
         except OSError as error:
             raise _Failed.of(error, untouched=True) from None
-        end_ns = perf_counter_ns()
         if not count:
             raise _Failed("closed without an answer", untouched=True)
         # Nearly every answer comes in one piece: parse it where it lies.
@@ -220,7 +222,8 @@ class Client:
             if head.length == count - body and head.status >= 200:
                 if not head.keep_alive:
                     self.close()
-                return Reply(start_ns, end_ns, head, bytes(loop.view[body : min(count, body + MAX_HEAD)]), head.length)
+                content = bytes(loop.view[body : min(count, body + KEPT_BODY)])
+                return Reply(start_ns, loop.wake_ns, head, content, head.length)
         return self._receive_pieces(start_ns, bytes(loop.view[:count]))
 
     def _receive_pieces(self, start_ns: int, data: bytes) -> Reply:
@@ -236,10 +239,9 @@ class Client:
                     body.end()
         except BadAnswer as error:
             raise _Failed(str(error), size=body.size) from None
-        end_ns = perf_counter_ns()
         if body.surplus or not head.keep_alive or head.length == UNTIL_CLOSE:
             self.close()
-        return Reply(start_ns, end_ns, head, body.kept, body.size)
+        return Reply(start_ns, self._loop.wake_ns, head, body.kept, body.size)
 
     def _receive_head(self, data: bytes) -> tuple[Head, bytes]:
         """The final head (interim ones are passed over) and what came after it."""

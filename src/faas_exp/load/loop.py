@@ -18,8 +18,9 @@ class Loop:
     """One per process.
 
     Attributes:
-        wake_ns: when the event loop last came back from waiting (monotonic clock). The time from here to the next
-            send is what the generator itself adds: other answers that were ready too, parsing, recording.
+        wake_ns: when the event loop last came back from waiting (monotonic clock): the end of every answer that was
+            ready then. From here to the next send is what the generator itself adds: answers before it, parsing,
+            recording.
         buffer: where ``recv_into`` puts what comes. One is enough for all connections: nothing switches to another
             greenlet between receiving and copying out.
         connections: TCP connections opened.

@@ -17,6 +17,10 @@ from faas_exp.load.tickets import Tickets
 _CLOCK_MONOTONIC = 1
 _TFD_FLAGS = os.O_NONBLOCK | os.O_CLOEXEC
 _TFD_TIMER_ABSTIME = 1
+# A sleeping process is back some 50 to 100 µs after its alarm. So the alarm rings this much early and the rest is spent
+# awake, unless another request is under way or the next arrival is near anyway.
+_EARLY_NS = 150_000
+_FAR_NS = 1_000_000
 
 
 def arrivals(rate: float, kind: str, seed: int) -> Iterator[int]:
@@ -86,8 +90,8 @@ class Pacer:
         starved: the arrival that ``take`` returned last had to wait because every user was busy.
     """
 
-    def __init__(self, tickets: Tickets, schedule: Iterator[int], start_ns: int) -> None:
-        """Args: start_ns: monotonic time of the schedule's zero."""
+    def __init__(self, tickets: Tickets, schedule: Iterator[int], start_ns: int, users: int) -> None:
+        """Args: start_ns: monotonic time of the schedule's zero. users: how many will come to take."""
         self._tickets = tickets
         self._schedule = schedule
         self._drawn = 0
@@ -95,12 +99,16 @@ class Pacer:
         self.starved = False
         self._idle: list[Any] = []
         self._next_ns: int | None = None
+        self._users = users
         self._armed_ns = 0
         self._alarm = Alarm(self._due)
         self._advance()
 
     def take(self) -> int:
-        """Wait for an arrival; its intended start (monotonic, ns), or -1 when there are no more."""
+        """Wait for an arrival; its intended start (monotonic, ns), or -1 when there are no more.
+
+        It may return a moment early: call ``hold`` when everything is ready to send.
+        """
         due = self._next_ns
         if due is None:
             return -1
@@ -118,6 +126,12 @@ class Pacer:
             if me in self._idle:
                 self._idle.remove(me)
             raise
+
+    @staticmethod
+    def hold(intended_ns: int) -> None:
+        """Let the last moment before an intended start pass."""
+        while perf_counter_ns() < intended_ns:
+            pass
 
     def close(self) -> None:
         """No more arrivals; users that wait are told so."""
@@ -146,14 +160,20 @@ class Pacer:
     def _arm(self, at_ns: int) -> None:
         if at_ns != self._armed_ns:
             self._armed_ns = at_ns
-            self._alarm.set(at_ns)
+            self._alarm.set(at_ns - _EARLY_NS if at_ns - perf_counter_ns() > _FAR_NS else at_ns)
 
     def _due(self) -> None:
         self._armed_ns = 0
         while self._idle and self._next_ns is not None:
             due = self._next_ns
-            if due > perf_counter_ns():
+            left = due - perf_counter_ns()
+            if left > _EARLY_NS:
                 self._arm(due)
+                return
+            if left > 0 and len(self._idle) < self._users:
+                # An answer may come in this moment, and must not wait for us.
+                self._armed_ns = due
+                self._alarm.set(due)
                 return
             self._advance()
             self.starved = False

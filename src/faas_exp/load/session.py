@@ -83,7 +83,7 @@ class Session:
         self.loop.start()
         if self.spec.rate is not None:
             schedule = arrivals(self.spec.rate, self.spec.arrivals, self.spec.seed)
-            self.pacer = Pacer(self.tickets, schedule, start_ns)
+            self.pacer = Pacer(self.tickets, schedule, start_ns, self.waiting)
         self._begin = (perf_counter_ns(), process_time_ns(), waited_ns())
         self.gate.set()
 

@@ -52,14 +52,13 @@ class FunctionUser(User):
 
     def _closed_loop(self, client: Any) -> None:
         session = self.session
-        loop = session.loop
         take = session.tickets.take
         lags = session.rows.lag
         render = session.template.render
         source = session.template.random_for(self.number, session.spec.seed)
         number = self.number
         pause = _FIRST_PAUSE_NS
-        # When the last answer could have been seen; 0: the next request is not an answer's successor.
+        # End of the last answer; 0: the next request is not an answer's successor.
         seen = 0
         while self._going() and take() >= 0:
             request = render(source)
@@ -70,7 +69,7 @@ class FunctionUser(User):
             reply.user = number
             session.report(self, reply)
             if reply.status_code:
-                seen = loop.wake_ns
+                seen = reply.end_ns
                 pause = _FIRST_PAUSE_NS
             else:
                 seen = 0
@@ -86,6 +85,7 @@ class FunctionUser(User):
         free = 0
         while self._going() and (intended := pacer.take()) >= 0:
             request = render(source)
+            pacer.hold(intended)
             start = perf_counter_ns()
             # Late for want of a free user is the server's or the cap's doing; late beyond that is the generator's.
             if pacer.starved and free > intended:
