@@ -159,7 +159,9 @@ def test_cold_responses_late_in_a_long_chunk_are_kept() -> None:
 
 @pytest.mark.parametrize("wall", [0.0, 0.3, 1.0, 59.9, 120.0, 121.0, 4000.0, 1e6])
 def test_slots_are_few_and_their_width_handy(wall: float) -> None:
-    assert wall / slot_width(wall) <= SLOTS
+    assert wall / slot_width(wall, 100_000) <= SLOTS
+    assert wall / slot_width(wall, 100) <= 5
+    assert slot_width(wall, 1) >= wall
 
 
 def test_timeline_adds_up() -> None:

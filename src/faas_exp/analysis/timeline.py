@@ -10,16 +10,22 @@ from faas_exp.analysis.requests import Requests
 SLOTS = 120
 """At most so many slots per run: what a figure can show."""
 
+PER_SLOT = 20
+"""With fewer requests in a slot its median is noise."""
+
 _WIDTHS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 COLUMNS = ("second", "width_s", "count", "errors", "p50", "p95", "replicas")
 
 
-def slot_width(wall_s: float) -> float:
-    """The smallest handy width, in seconds, which cuts the run into at most ``SLOTS`` slots."""
+def slot_width(wall_s: float, requests: int) -> float:
+    """The smallest handy width, in seconds, which gives at most ``SLOTS`` slots with ``PER_SLOT`` requests each or
+    more.
+    """
+    slots = max(1, min(SLOTS, requests // PER_SLOT))
     for width in _WIDTHS:
-        if wall_s / width <= SLOTS:
+        if wall_s / width <= slots:
             return width
-    return wall_s / SLOTS
+    return wall_s / slots
 
 
 def timeline(requests: Requests) -> dict[str, FloatArray]:
@@ -29,7 +35,7 @@ def timeline(requests: Requests) -> dict[str, FloatArray]:
     told).
     """
     offset = (requests.time - requests.time.min()) / 1000
-    width = slot_width(float(offset.max()))
+    width = slot_width(float(offset.max()), len(offset))
     slot = (offset / width).astype(np.int64)
     slots = int(slot.max()) + 1
     count = np.bincount(slot, minlength=slots).astype(np.float64)

@@ -61,7 +61,7 @@ def find_leaves(source: Path, exclude: Sequence[str] = ()) -> tuple[list[Leaf], 
         raise NoResultsError(
             f"{source}: found no runs (it holds: {_listing(source)}), allowed: {SHAPE} with {OWN} or {JMETER}"
         )
-    if not leaves and seen <= set(exclude):
+    if seen and seen <= set(exclude):
         raise NoResultsError(f"{source}: nothing is left: every function in it is excluded ({', '.join(sorted(seen))})")
     absent = sorted(set(exclude) - seen)
     left_out.extend(LeftOut(name, "was to be excluded, but there is no such function here") for name in absent)
