@@ -109,6 +109,26 @@ class RunningGateway:
             return receive(sock, wait)
 
 
+def replica_environments(gateway: RunningGateway) -> dict[int, dict[str, str]]:
+    """Pid → environment of every process that belongs to a replica."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        try:
+            entries = (folder / "environ").read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        environment = dict(entry.split("=", 1) for entry in entries if "=" in entry)
+        if environment.get("FAAS_EXP_STATE_DIR") == str(gateway.info.state_dir):
+            found[int(folder.name)] = environment
+    return found
+
+
+def replica_pids(gateway: RunningGateway, name: str = "") -> dict[str, int]:
+    """Replica → pid, of all functions or of one."""
+    environments = replica_environments(gateway)
+    return {e["REPLICA_ID"]: pid for pid, e in environments.items() if e["REPLICA_ID"].startswith(name)}
+
+
 def receive(sock: socket.socket, wait: float) -> bytes:
     sock.settimeout(wait)
     got = b""

@@ -12,8 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from gateway_tools import FUNCTIONS, RunningGateway, running_gateway, until
-from test_gateway_replicas import replica_pids
+from gateway_tools import FUNCTIONS, RunningGateway, replica_pids, running_gateway, until
 
 from faas_exp.errors import ConfigError, PlatformError
 from faas_exp.gateway import daemon

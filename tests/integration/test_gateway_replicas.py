@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gateway_tools import RunningGateway, load, running_gateway, until
+from gateway_tools import RunningGateway, load, replica_pids, running_gateway, until
 
 
 @pytest.fixture(scope="module")
@@ -26,22 +26,6 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
     }
     with running_gateway(tmp_path_factory.mktemp("gateway"), **env) as running:
         yield running
-
-
-def replica_pids(gateway: RunningGateway, name: str = "") -> dict[str, int]:
-    """Replica → pid, read from the processes' own environment."""
-    found = {}
-    mark = f"FAAS_EXP_STATE_DIR={gateway.info.state_dir}".encode()
-    for folder in Path("/proc").iterdir():
-        try:
-            environment = (folder / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if mark in environment:
-            replica = next(e for e in environment if e.startswith(b"REPLICA_ID=")).decode().partition("=")[2]
-            if replica.startswith(name):
-                found[replica] = int(folder.name)
-    return found
 
 
 def test_load_is_spread(gateway: RunningGateway) -> None:

@@ -12,9 +12,8 @@ import time
 from urllib.parse import parse_qs, urlsplit
 
 STARTED = int(time.time() * 1000)
-SERVED = 0
 OPEN = set()
-STOPPING = False
+STATE = {"served": 0, "stopping": False}
 
 
 async def read_body(reader, headers):
@@ -29,7 +28,6 @@ async def read_body(reader, headers):
 
 
 async def one(reader, writer):
-    global SERVED
     line = await reader.readline()
     if not line:
         return False
@@ -43,12 +41,18 @@ async def one(reader, writer):
     parts = urlsplit(target)
     query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
     if parts.path != "/_/health":
-        SERVED += 1
+        STATE["served"] += 1
     if "die" in query:
         os._exit(int(query["die"]))
     await asyncio.sleep(float(query.get("sleep", 0)))
     answer = json.dumps(
-        {"method": method, "target": target, "headers": headers, "body": body.decode("latin-1"), "served": SERVED}
+        {
+            "method": method,
+            "target": target,
+            "headers": headers,
+            "body": body.decode("latin-1"),
+            "served": STATE["served"],
+        }
     ).encode()
     if "size" in query:
         answer = b"x" * int(query["size"])
@@ -63,7 +67,7 @@ async def one(reader, writer):
         head.append(f"Content-Length: {len(answer)}")
     elif framing == "chunked":
         head.append("Transfer-Encoding: chunked")
-    close = framing == "close" or STOPPING
+    close = framing == "close" or STATE["stopping"]
     if close:
         head.append("Connection: close")
     writer.write(("\r\n".join(head) + "\r\n\r\n").encode())
@@ -91,16 +95,15 @@ async def serve(reader, writer):
 
 
 async def main():
-    global STOPPING
     if os.environ.get("FAIL"):
         print("refusing to start", file=sys.stderr)
         sys.exit(int(os.environ["FAIL"]))
-    await asyncio.sleep(float(os.environ.get("START_DELAY", 0)))
+    await asyncio.sleep(float(os.environ.get("START_DELAY", "0")))
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     server = await asyncio.start_server(serve, os.environ.get("HOST", "0.0.0.0"), int(os.environ["PORT"]), backlog=512)
     await stop.wait()
-    STOPPING = True
+    STATE["stopping"] = True
     server.close()
     while OPEN:
         await asyncio.sleep(0.01)
