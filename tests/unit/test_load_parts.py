@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from array import array
 from itertools import chain, islice, pairwise
 
@@ -121,6 +122,16 @@ def test_content_length(method, data, length):
 def test_process_count(monkeypatch, users, processes, cores, count):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
     assert process_count(LoadSpec(url="http://h", users=users, processes=processes)) == count
+
+
+def test_of_several_addresses_one_that_answers(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        six = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0))
+        four = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [six, four])
+        assert resolve(LoadSpec(url=f"http://localhost:{port}")) == (socket.AF_INET, ("127.0.0.1", port))
+    assert resolve(LoadSpec(url=f"http://localhost:{port}")) == (socket.AF_INET6, ("::1", port, 0, 0))
 
 
 def test_addresses():

@@ -29,6 +29,8 @@ _USERS_PER_PROCESS = 25
 _READY_TIMEOUT = 60.0
 # Beyond the guard's own time: the load processes stop by themselves.
 _GUARD_GRACE = 30.0
+# For a connection, when a name has several addresses.
+_PROBE_TIMEOUT = 2.0
 # The start lies this far ahead, so that every process has heard of it.
 _LEAD_NS = 5_000_000
 
@@ -60,6 +62,9 @@ def run_load(spec: LoadSpec, out_dir: Path) -> LoadStats:
 def resolve(spec: LoadSpec) -> tuple[int, tuple[Any, ...]]:
     """Address family and address of the server. Done once: name resolution is no part of a response time.
 
+    Of several addresses the first that accepts a connection (``localhost`` is ``::1`` and ``127.0.0.1``, and a server
+    may be on one of them); when none does, the first: that the server is down is for the rows to say.
+
     Raises:
         LoadError: there is no such name.
     """
@@ -68,8 +73,20 @@ def resolve(spec: LoadSpec) -> tuple[int, tuple[Any, ...]]:
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a host name"
         raise LoadError(f"{spec.url}: can't resolve {spec.host}: {reason}") from None
-    family, _, _, _, address = found[0]
-    return int(family), address
+    candidates = [(int(family), address) for family, _, _, _, address in found]
+    if len(candidates) == 1:
+        return candidates[0]
+    return next((each for each in candidates if _accepts(*each)), candidates[0])
+
+
+def _accepts(family: int, address: tuple[Any, ...]) -> bool:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.settimeout(_PROBE_TIMEOUT)
+            probe.connect(address)
+    except OSError:
+        return False
+    return True
 
 
 def process_count(spec: LoadSpec) -> int:
