@@ -36,6 +36,15 @@ options:
     description: Root of the result tree on the machine that makes the load.
     type: path
     required: true
+  collect_to:
+    description:
+      - Root of the result tree on the controller. Given, the run is brought there when it has ended.
+      - Left out, the tree at O(result_dir) is the only one.
+    type: path
+  archive:
+    description: Set by the action plugin.
+    type: bool
+    default: false
   calibration:
     description: File with the load generator's calibration, for the record.
     type: path
@@ -72,7 +81,11 @@ void:
   returned: always
   type: bool
 path:
-  description: Folder of the run.
+  description: Folder of the run, on the controller with O(collect_to).
+  returned: always
+  type: str
+run_path:
+  description: The same, relative to the root of the tree.
   returned: always
   type: str
 """
@@ -112,6 +125,8 @@ def main() -> None:
             "headers": {"type": "dict", "default": {}, "no_log": True},
             "image": {"type": "str"},
             "result_dir": {"type": "path", "required": True},
+            "collect_to": {"type": "path"},
+            "archive": {"type": "bool", "default": False},
             "calibration": {"type": "path"},
             "gateway_version": {"type": "str"},
         },
@@ -124,12 +139,19 @@ def main() -> None:
 
         from faas_exp.grid import run_from_dict
         from faas_exp.lifeline import hold
+        from faas_exp.results import archive_run
         from faas_exp.runner import RunSettings, execute_run
 
         run, request = run_from_dict(params["run"]["run"]), dict(params["request"])
         root = Path(params["result_dir"])
         if module.check_mode:
-            return {"changed": True, "summary": f"would run {run.label}", "void": False, "path": str(root / run.path)}
+            return {
+                "changed": True,
+                "summary": f"would run {run.label}",
+                "void": False,
+                "path": str(root / run.path),
+                "run_path": str(run.path),
+            }
         param = request.pop("param", None)
         settings = RunSettings(
             **request,
@@ -145,12 +167,16 @@ def main() -> None:
         )
         hold()
         record = execute_run(run, settings, gateway_from(module), root)
-        return {
+        result = {
             "changed": not record["skipped"],
             "summary": summarize(record),
             "void": record["void"],
             "path": str(root / run.path),
+            "run_path": str(run.path),
         }
+        if params["archive"]:
+            result["archive"] = str(archive_run(root, run))
+        return result
 
     run_module(module, work)
 

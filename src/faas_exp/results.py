@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import socket
+import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -157,6 +158,34 @@ def finish_run(folder: Path, record: dict[str, Any]) -> None:
     """Declare a run complete: everything is on disk, then ``run.json`` appears."""
     with disk_errors(folder):
         write_json(folder / RUN_FILE, record)
+
+
+def archive_run(root: Path, run: Run) -> Path:
+    """Pack a complete run's folder beside it, to be carried to another machine; the next call replaces it."""
+    path = root / run.orchestrator / ".outbox.tar.gz"
+    with disk_errors(root), tarfile.open(path, "w:gz", compresslevel=1) as tar:
+        tar.add(root / run.path, arcname=".")
+    return path
+
+
+def adopt_run(root: Path, path: Path, archive: Path) -> None:
+    """Unpack a run from another machine into the tree: the folder appears whole, or not at all.
+
+    Raises:
+        ResultsError: the archive holds no complete run, or the tree can't be written.
+    """
+    target = root / path
+    with disk_errors(root):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".incoming.") as scratch:
+            folder = Path(scratch, "run")
+            with tarfile.open(archive) as tar:
+                tar.extractall(folder, filter="data")
+            if read_run(folder) is None:
+                raise ResultsError(f"{path}: what came from the machine that made the load is not a complete run")
+            if target.exists():
+                shutil.rmtree(target)
+            folder.rename(target)
 
 
 def write_json(path: Path, data: Any) -> None:

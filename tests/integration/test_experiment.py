@@ -224,6 +224,26 @@ def test_bad_input_is_one_clear_line(lab: Lab, variables: list[str], message: st
     assert list((lab.base / "results" / "bad").rglob("requests.csv")) == []
 
 
+def test_runs_come_back_from_another_machine(lab: Lab) -> None:
+    """As if the bastion were elsewhere: its tree is a stage, ours is filled run by run."""
+    lab.experiment("load_types: [parallel/autoscaling]")
+    elsewhere = lab.base / "elsewhere"
+    variables = json.dumps({"experiment__here": False, "experiment_work_dir": str(elsewhere)})
+    done = lab.play("experiment", "-e", variables, "-e", "experiment_result_dir=results/remote")
+    assert done.returncode == 0, done.stdout
+    here, there = lab.base / "results" / "remote", elsewhere / "results" / "remote"
+    runs = sorted(p.relative_to(here) for p in here.rglob("run.json"))
+    assert len(runs) == 2
+    assert runs == sorted(p.relative_to(there) for p in there.rglob("run.json"))
+    assert all((here / r.parent / "requests.csv").is_file() for r in runs)
+    # A run that ended there and did not arrive here is fetched, not done again.
+    started = json.loads((here / runs[0]).read_text())["started"]
+    (here / runs[0]).unlink()
+    done = lab.play("experiment", "-e", variables, "-e", "experiment_result_dir=results/remote")
+    assert done.returncode == 0, done.stdout
+    assert json.loads((here / runs[0]).read_text())["started"] == started
+
+
 def test_validate_changes_nothing(lab: Lab) -> None:
     lab.experiment()
     done = lab.play("validate", "-e", "experiment_result_dir=results/validate")

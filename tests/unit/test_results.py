@@ -16,6 +16,8 @@ from faas_exp.config import load_experiment
 from faas_exp.errors import ResultsError
 from faas_exp.grid import Deployment, build_plan
 from faas_exp.results import (
+    adopt_run,
+    archive_run,
     finish_run,
     new_run,
     pending,
@@ -164,3 +166,17 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
         other.wait()
     with writer_lock(tmp_path, "swarm"):
         pass
+
+
+def test_a_run_from_another_machine_comes_whole(tmp_path: Path, plan: list[Deployment]) -> None:
+    there, here = tmp_path / "there", tmp_path / "here"
+    complete(there, plan, 2)
+    run, other = plan[0].runs
+    adopt_run(here, run.path, archive_run(there, run))
+    assert sorted(p.name for p in (here / run.path).iterdir()) == ["requests.csv", "run.json"]
+    assert read_run(here / other.path) is None
+    (there / other.path / "run.json").unlink()
+    with pytest.raises(ResultsError, match="not a complete run"):
+        adopt_run(here, other.path, archive_run(there, other))
+    assert not (here / other.path).exists()
+    assert [p.name for p in (here / run.path).parent.iterdir()] == ["1"], "nothing is left on the way"
