@@ -103,8 +103,10 @@ def calibrate(output: Path | None, seconds: float) -> None:
     """Measure the load generator itself: how many requests it can send, and the smallest time it can see."""
     from faas_exp.load import calibrate as measure
 
-    result = measure(seconds=seconds, cache=output)
-    click.echo("\n".join(result.lines()))
+    found = measure(seconds=seconds, cache=output)
+    click.echo(f"ceiling: {found.ceiling_rps:,.0f} requests/s, {found.cpu_us:.0f} µs of CPU per request, one process")
+    click.echo(f"floor:   median {found.floor_p50_ms:.3f} ms, p99 {found.floor_p99_ms:.3f} ms, one user")
+    click.echo("What a run measures near the floor, or above the ceiling, is the generator and not the server.")
 
 
 @main.command()

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-LOAD_TYPES = ("sequential/noautoscaling", "parallel/autoscaling", "parallel/noautoscaling")
 LoadType = Literal["sequential/noautoscaling", "parallel/autoscaling", "parallel/noautoscaling"]
+LOAD_TYPES: tuple[LoadType, ...] = ("sequential/noautoscaling", "parallel/autoscaling", "parallel/noautoscaling")
 
 
 def _unique(values: list[int]) -> list[int]:
