@@ -21,15 +21,15 @@ def aggregate_tree(source: Path, destination: Path, exclude: Sequence[str] = ())
 def describe(data: Dataset, destination: Path, files: Sequence[Path]) -> AggregateReport:
     """What was read and written, in numbers."""
     runs = data.runs
-    one_row_per_run = runs.drop_duplicates(["orchestrator", "function", "load", "scaling", "case", "run"])
+    void = runs.groupby(["orchestrator", "function", "load", "scaling", "case", "run"])["void"].any()
     return AggregateReport(
         destination=destination,
         files=files,
         notes=data.provenance.notes,
         errors=data.provenance.errors,
-        runs=len(one_row_per_run),
+        runs=len(void),
         leaves=len(runs),
         requests=int(runs["count"].sum()),
-        voids=int(runs["void"].sum()),
+        voids=int(void.sum()),
         left_out=data.provenance.left_out,
     )

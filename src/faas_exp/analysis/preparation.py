@@ -15,5 +15,5 @@ def prepare(source: Path, destination: Path, *, thesis: bool = False) -> Written
     files = [write_summary(summary, destination) for summary in summaries_of(data.runs, thesis=thesis)]
     voids = int(data.runs["void"].sum())
     notes = [str(item) for item in data.provenance.left_out] + data.provenance.notes
-    notes += [f"{voids} void runs are left out"] if voids else []
+    notes += [f"{voids} void runs or chunks are left out"] if voids else []
     return Written(destination, files, notes, data.provenance.errors)

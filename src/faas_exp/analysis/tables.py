@@ -33,6 +33,8 @@ _LATEX = {
     "…": r"\dots{}",
 }
 
+_MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*_[]#"} | {"<": "&lt;", "&": "&amp;", "\n": " "})
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -64,12 +66,16 @@ def markdown(table: Table) -> str:
     """A GitHub-flavoured table under its title."""
 
     def cells(row: Sequence[str]) -> str:
-        safe = (text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ") for text in row)
-        return "| " + " | ".join(safe) + " |"
+        return "| " + " | ".join(escape_markdown(text).replace("|", "\\|") for text in row) + " |"
 
     rule = "| " + " | ".join("---:" if head in table.numeric else "---" for head in table.heads) + " |"
-    lines = [f"**{table.title}**", "", cells(table.heads), rule, *map(cells, table.rows), ""]
-    return "\n".join([*lines, table.note, ""] if table.note else lines)
+    lines = [f"**{escape_markdown(table.title)}**", "", cells(table.heads), rule, *map(cells, table.rows), ""]
+    return "\n".join([*lines, escape_markdown(table.note), ""] if table.note else lines)
+
+
+def escape_markdown(text: str) -> str:
+    """Text that Markdown and HTML show as it stands."""
+    return text.translate(_MARKDOWN)
 
 
 def latex(table: Table) -> str:

@@ -103,10 +103,11 @@ def _where(key: Any) -> str:
 def caveats(data: Dataset, comparison: Comparison, noise: NoiseFloor | None, results: list[Overall]) -> list[str]:
     """What limits the answer, most serious first."""
     found = [*data.provenance.errors, *_failures(data)]
-    voids = int(data.runs["void"].sum())
-    if voids:
+    runs = data.runs.groupby(["orchestrator", "function", "load", "scaling", "case", "run"])["void"].any()
+    if runs.any():
         found.append(
-            f"{voids} of {len(data.runs)} runs are void (the load generator judged itself too slow): they are listed "
+            f"{int(runs.sum())} of {len(runs)} runs are void (the load generator judged itself too slow): they are "
+            "listed "
             "below and not in the statistics."
         )
     if noise is not None:

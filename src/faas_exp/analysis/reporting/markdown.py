@@ -6,8 +6,7 @@ from urllib.parse import quote
 
 from faas_exp.analysis import tables
 from faas_exp.analysis.reporting.model import Block, Picture, Report, Section, Text
-
-_SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]#"} | {"<": "&lt;", "&": "&amp;", "\n": " "})
+from faas_exp.analysis.tables import escape_markdown as escape
 
 
 def markdown(report: Report) -> str:
@@ -18,11 +17,6 @@ def markdown(report: Report) -> str:
     for section in report.sections:
         lines += _section(section, 2)
     return "\n".join(lines).rstrip() + "\n"
-
-
-def escape(text: str) -> str:
-    """Text that Markdown and HTML show as it stands."""
-    return text.translate(_SPECIAL)
 
 
 def _section(section: Section, depth: int) -> list[str]:
