@@ -110,6 +110,21 @@ def test_line_breaks_and_commas_inside_quotes(tmp_path: Path) -> None:
     assert got.bad == {}
 
 
+def test_a_big_file_with_line_breaks_in_quotes_everywhere(tmp_path: Path) -> None:
+    # Over several of Arrow's blocks, so that some of them end inside the quotes.
+    message = "a line,\n" * 20
+    row = f'{START},7,x,500,"{message}",false,0,0,,\n'
+    got = read(tmp_path, f"{OWN_HEADER}\n" + row * 20_000)
+    assert len(got) == 20_000
+    assert not got.success.any()
+    assert got.bad == {}
+
+
+def test_a_word_for_a_code_in_our_own_file(tmp_path: Path) -> None:
+    got = read(tmp_path, f"{OWN_HEADER}\n{ROW}\n{ROW.replace(',200,', ',gone,').replace('true', 'false')}\n")
+    assert got.success.tolist() == [True, False]
+
+
 def test_a_quote_that_never_closes_costs_only_the_rows_it_swallows(tmp_path: Path) -> None:
     broken = ROW.replace(",go,", ',"go,')
     got = read(tmp_path, f"{OWN_HEADER}\n{ROW}\n{ROW}\n{broken}\n")
