@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from faas_exp.errors import FaasExpError, PlatformError
+from faas_exp.gateway.fleet import Fleet
 from faas_exp.gateway.model import FunctionSpec, FunctionState
 
 
@@ -47,12 +48,17 @@ class Provider(Protocol):
 
     Attributes:
         orchestration: its name in ``/system/info``: process, swarm, nomad, kubernetes.
+        fleet: the gateways in front of the orchestrator.
 
     All methods run on the event loop and must not block it. ``deploy``, ``update`` and ``scale`` return when the wish
     is recorded; that replicas are up is told by ``Publish``.
     """
 
     orchestration: str
+
+    @property
+    def fleet(self) -> Fleet:
+        """See ``Fleet``; the same object every time."""
 
     async def start(self, publish: Publish, load: ReplicaLoad) -> None:
         """Connects, reports every function that exists, and reports changes from then on until ``close``.
@@ -82,8 +88,11 @@ class Provider(Protocol):
             FunctionNotFoundError, ProviderError
         """
 
-    async def scale(self, name: str, replicas: int) -> None:
+    async def scale(self, name: str, replicas: int, expected: int | None = None) -> None:
         """Asks for a number of replicas, exactly, whatever the labels say.
+
+        Args:
+            expected: do nothing if another number was asked for meanwhile.
 
         Raises:
             FunctionNotFoundError, InvalidFunctionError, ProviderError

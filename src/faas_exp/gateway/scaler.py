@@ -59,8 +59,13 @@ class Decision:
         self._low_since: float | None = None
         self._stepped = -math.inf
 
-    def next(self, now: float, successes: int, function: FunctionRoute) -> int:
-        """How many replicas the function should have, by its successes so far."""
+    def next(self, now: float, successes: int, function: FunctionRoute, elsewhere: int = 0) -> int:
+        """How many replicas the function should have.
+
+        Args:
+            successes: so far, at all gateways.
+            elsewhere: requests in flight at other gateways.
+        """
         rules = function.rules
         wanted = function.wanted
         rate = self._rate.add(now, successes)
@@ -81,7 +86,7 @@ class Decision:
         floor = max(rules.minimum, 1)
         calm = self._low_since is not None and now - self._low_since >= patience
         # Requests in flight are load too, though none has succeeded yet.
-        if calm and wanted > floor and function.in_flight <= floor:
+        if calm and wanted > floor and function.in_flight + elsewhere <= floor:
             return floor
         return wanted
 
@@ -124,6 +129,10 @@ class Scaler:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(_TICK)
+            if not await self._provider.fleet.refresh():
+                # Another gateway decides; what we remember will be old when we must.
+                self._decisions.clear()
+                continue
             functions = list(self._table.functions.values())
             for gone in self._decisions.keys() - {function.name for function in functions}:
                 del self._decisions[gone]
@@ -135,22 +144,24 @@ class Scaler:
 
     async def _look_at(self, function: FunctionRoute, now: float) -> None:
         rules = function.rules
-        if rules.zero and function.wanted and not function.in_flight:
+        others = self._provider.fleet.others(function.name)
+        if rules.zero and function.wanted and not function.in_flight and not others.in_flight:
             idle = rules.zero_after if rules.zero_after is not None else self._settings.inactivity_duration
-            if now - function.last_used >= idle:
+            if now - max(function.last_used, others.last_used) >= idle:
                 await self._scale(function, 0, f"idle for {idle:g} s")
                 return
         if not self._settings.autoscale:
             return
         decision = self._decisions.setdefault(function.name, Decision(self._settings))
-        wanted = decision.next(now, self._metrics.of(function.name).successes, function)
+        successes = self._metrics.of(function.name).successes + others.successes
+        wanted = decision.next(now, successes, function, others.in_flight)
         if wanted != function.wanted:
             await self._scale(function, wanted, "load" if wanted > function.wanted else "load is gone")
 
     async def _scale(self, function: FunctionRoute, replicas: int, why: str) -> None:
         before = function.wanted
         try:
-            await self._provider.scale(function.name, replicas)
+            await self._provider.scale(function.name, replicas, expected=before)
         except FunctionNotFoundError:
             return
         except FaasExpError as error:

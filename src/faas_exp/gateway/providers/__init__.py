@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from faas_exp.errors import ConfigError
 from faas_exp.gateway.provider import Provider
 from faas_exp.gateway.settings import Settings
 
-NAMES = ("process",)
+NAMES = ("process", "swarm")
 
 
 def create(name: str, settings: Settings, state_dir: Path, functions_dir: Path | None) -> Provider:
@@ -24,4 +25,9 @@ def create(name: str, settings: Settings, state_dir: Path, functions_dir: Path |
         if functions_dir is None:
             raise ConfigError("command line", "--functions-dir", "nothing", "the folder that holds the functions")
         return ProcessProvider(settings, state_dir, functions_dir)
+    if name == "swarm":
+        from faas_exp.gateway.providers.swarm.provider import SwarmProvider
+        from faas_exp.gateway.providers.swarm.settings import SwarmSettings
+
+        return SwarmProvider(SwarmSettings.from_environment(os.environ))
     raise ConfigError("command line", "--provider", repr(name), ", ".join(NAMES))

@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 
 from faas_exp.gateway import log, processes
+from faas_exp.gateway.fleet import Alone
 from faas_exp.gateway.model import MAX_REPLICAS, FunctionSpec, FunctionState, InvalidFunctionError
 from faas_exp.gateway.provider import FunctionExistsError, FunctionNotFoundError, ProviderError, Publish, ReplicaLoad
 from faas_exp.gateway.providers.process.function import ProcessFunction, Workshop
@@ -31,6 +32,7 @@ class ProcessProvider:
     orchestration = "process"
 
     def __init__(self, settings: Settings, state_dir: Path, functions_dir: Path) -> None:
+        self.fleet = Alone()
         self._settings = settings
         self._state_dir = state_dir
         self._images = Images(functions_dir, state_dir / "images")
@@ -78,8 +80,10 @@ class ProcessProvider:
         self._store.remove(name)
         await self._remove(function)
 
-    async def scale(self, name: str, replicas: int) -> None:
+    async def scale(self, name: str, replicas: int, expected: int | None = None) -> None:
         function = self._must_exist(name)
+        if expected is not None and function.wanted != expected:
+            return
         if not 0 <= replicas <= MAX_REPLICAS:
             raise InvalidFunctionError(f"replicas: found {replicas}, allowed: 0 to {MAX_REPLICAS}")
         self._store.save(function.spec, replicas, function.created)
