@@ -36,6 +36,26 @@ def gateway_from(module: AnsibleModule) -> Any:
     return OpenFaaS(params["gateway_url"], params["gateway_user"], params["gateway_password"], params["gateway_host"])
 
 
+def hide_values(module: AnsibleModule, option: str) -> dict[str, str]:
+    """The values of a dict option, which from now on are in nothing that the module returns by itself.
+
+    no_log alone would do harm: it blots out the values wherever they occur in a result, and a value such as 1 would
+    take every 1 out of the statistics. So the values leave the echo of the arguments, and the list of what to blot out.
+    """
+    values = {name: str(value) for name, value in module.params[option].items()}
+    module.no_log_values.difference_update(module.params[option].values(), values.values())
+    module.params[option] = dict.fromkeys(values, "********")
+    return values
+
+
+def summarize_stats(stats: dict[str, Any]) -> str:
+    """One line on a run or a chunk of it, for people."""
+    text = f"{stats['count']} requests, {stats['errors']} failed"
+    if stats["elapsed_ms"]["p50"] is not None:
+        text += f", median {stats['elapsed_ms']['p50']:.2f} ms, {stats['throughput']:.0f} requests/s"
+    return f"{text}, VOID: {'; '.join(stats['void_reasons'])}" if stats["void"] else text
+
+
 def run_module(module: AnsibleModule, work: Callable[[], dict[str, Any]]) -> None:
     """Do the work; an error that is the user's to mend becomes the module's message, one clear line."""
     if IMPORT_ERROR:

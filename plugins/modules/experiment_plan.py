@@ -125,7 +125,7 @@ notes:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.faas.exp.plugins.module_utils.science import run_module
+from ansible_collections.faas.exp.plugins.module_utils.science import hide_values, run_module
 
 
 def main() -> None:
@@ -156,6 +156,8 @@ def main() -> None:
         from faas_exp.planning import deployments_as_dicts, prepare, result_root
         from faas_exp.results import claim, write_manifest
 
+        # The secret ones among them are left out of the plan; the others must not be blotted out of it.
+        inventory = hide_values(module, "environment")
         shipped = Path(params["shipped_functions"]) if params["shipped_functions"] else None
         prepared = prepare(
             params["experiment"],
@@ -178,7 +180,7 @@ def main() -> None:
             notes.append(f"{len(prepared.state.other)} runs of another configuration were moved to {prepared.moved_to}")
         return {
             "changed": prepared.moved_to is not None,
-            "deployments": deployments_as_dicts(prepared, params["environment"]),
+            "deployments": deployments_as_dicts(prepared, inventory),
             "result_dir": str(prepared.root),
             "server": settings.server or params["server"] or "gateway.openfaas.local",
             "port": settings.port or params["port"] or 80,

@@ -96,7 +96,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.faas.exp.plugins.module_utils.science import (
     GATEWAY_ARGUMENTS,
     gateway_from,
+    hide_values,
     run_module,
+    summarize_stats,
 )
 
 
@@ -104,16 +106,8 @@ def summarize(record: dict[str, Any]) -> str:
     """One line on a run, for people."""
     if record["skipped"]:
         return "complete already"
-    parts = []
-    for name, stats in record["stats"].items():
-        median = stats["elapsed_ms"]["p50"]
-        text = f"{stats['count']} requests, {stats['errors']} failed"
-        if median is not None:
-            text += f", median {median:.2f} ms, {stats['throughput']:.0f} requests/s"
-        parts.append(f"{name}: {text}" if name else text)
-    if record["void"]:
-        parts.append("VOID: " + "; ".join(record["void_reasons"]))
-    return " | ".join(parts)
+    parts = {name: summarize_stats(stats) for name, stats in record["stats"].items()}
+    return " | ".join(f"{name}: {text}" if name else text for name, text in parts.items())
 
 
 def main() -> None:
@@ -156,7 +150,7 @@ def main() -> None:
         settings = RunSettings(
             **request,
             param=(param[0], param[1]) if param else None,
-            headers=params["headers"],
+            headers=hide_values(module, "headers"),
             http_host=params["gateway_host"],
             delay=float(params["run"]["delay"]),
             redo=bool(params["run"]["redo"]),

@@ -175,7 +175,7 @@ summary:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.faas.exp.plugins.module_utils.science import run_module
+from ansible_collections.faas.exp.plugins.module_utils.science import hide_values, run_module, summarize_stats
 
 ARGUMENTS: dict[str, Any] = {
     "url": {"type": "str", "required": True},
@@ -206,27 +206,6 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-def hide_headers(module: AnsibleModule) -> dict[str, str]:
-    """The headers, which from now on are in nothing that the module returns.
-
-    no_log alone would do harm: it blots out the values wherever they occur, and a header ``X-Test: 1`` would take every
-    1 out of the statistics. So the values leave the echo of the arguments, and the list of what to blot out.
-    """
-    headers = {name: str(value) for name, value in module.params["headers"].items()}
-    module.params["headers"] = dict.fromkeys(headers, "********")
-    module.no_log_values.difference_update(headers.values())
-    module.no_log_values.difference_update(str(value) for value in headers.values())
-    return headers
-
-
-def summarize(stats: dict[str, Any]) -> str:
-    """One line on a run, for people."""
-    text = f"{stats['count']} requests, {stats['errors']} failed"
-    if stats["elapsed_ms"]["p50"] is not None:
-        text += f", median {stats['elapsed_ms']['p50']:.2f} ms, {stats['throughput']:.0f} requests/s"
-    return f"{text}, VOID: {'; '.join(stats['void_reasons'])}" if stats["void"] else text
-
-
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
 
@@ -238,7 +217,7 @@ def main() -> None:
         from faas_exp.load.calibration import read_calibration
 
         values = {key: value for key, value in module.params.items() if key != "dest"}
-        values["headers"] = hide_headers(module)
+        values["headers"] = hide_values(module, "headers")
         if values["param"] is not None:
             values["param"] = (values["param"]["min"], values["param"]["max"])
         if values["calibration"] is not None:
@@ -256,7 +235,7 @@ def main() -> None:
         hold()
         stats = run_load(spec, dest).to_dict()
         files = [str(dest / name) for name in ("requests.csv", "stats.json")]
-        return {"changed": True, "summary": summarize(stats), "stats": stats, "files": files}
+        return {"changed": True, "summary": summarize_stats(stats), "stats": stats, "files": files}
 
     run_module(module, work)
 

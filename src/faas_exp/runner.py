@@ -47,7 +47,7 @@ class RunSettings:
     arrivals: str = "constant"
     request_timeout: float = 310.0
     run_timeout: float | None = None
-    processes: int = 1
+    processes: int | str = 1
     cold_start: str | None = None
     inactivity_duration: float | None = None
     delay: float = 0.0

@@ -142,7 +142,7 @@ class Settings(Strict):
         request_timeout: seconds after which a request counts as failed.
         run_timeout: seconds after which a run is stopped and marked void.
         ready_timeout: seconds a function may take to be ready or gone.
-        load_processes: processes of the load generator on the bastion; left out, as many as it takes.
+        load_processes: processes of the load generator; ``auto``: as many as the users and half the cores want.
         prices: cost per hour of each orchestrator's machines, for cost per million requests.
     """
 
@@ -164,7 +164,7 @@ class Settings(Strict):
     request_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 310
     run_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     ready_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 300
-    load_processes: Annotated[int, Field(ge=1, le=256, strict=True)] = 1
+    load_processes: Annotated[int, Field(ge=1, le=256, strict=True)] | Literal["auto"] = 1
     prices: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
 
 

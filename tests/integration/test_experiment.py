@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab import Lab, free_port, lab_in, recap
+from lab import BIN, ROOT, Lab, free_port, lab_in, recap
 
 ALL_RUNS = 10  # twice: replicas 1 and 2 sequential, 3 users autoscaling, replicas 1 and 2 parallel
 
@@ -242,6 +243,33 @@ def test_runs_come_back_from_another_machine(lab: Lab) -> None:
     done = lab.play("experiment", "-e", variables, "-e", "experiment_result_dir=results/remote")
     assert done.returncode == 0, done.stdout
     assert json.loads((here / runs[0]).read_text())["started"] == started
+
+
+def test_the_plan_knows_what_the_inventory_knows_and_no_secret(lab: Lab) -> None:
+    stack = lab.functions / "good" / "stack.yml"
+    text = stack.read_text()
+    stack.write_text(text.replace("{faas.exp/requires", "{faas.exp/environment: a_host a_password, faas.exp/requires"))
+    try:
+        arguments = {
+            "experiment": str(lab.experiment()),
+            "orchestrator": "embedded",
+            "base_dir": str(lab.base),
+            "result_dir": "results/plan",
+            "environment": {"a_host": "1", "a_password": "hunter2", "other": "x"},
+        }
+        command = [str(BIN / "ansible"), "localhost", "-i", str(ROOT / "inventories" / "embedded")]
+        command += ["-m", "faas.exp.experiment_plan", "-a", json.dumps(arguments), "-vvv"]
+        callback = {"ANSIBLE_LOAD_CALLBACK_PLUGINS": "true", "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
+        environment = {**lab.environment(), **callback}
+        done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=lab.base, env=environment)
+    finally:
+        stack.write_text(text)
+    assert "hunter2" not in done.stdout
+    start = done.stdout.index("{\n")
+    plan = json.JSONDecoder().raw_decode(done.stdout[start:])[0]["plays"][0]["tasks"][0]["hosts"]["localhost"]
+    deployment = plan["deployments"][0]
+    assert deployment["function"]["environment"] == {"a_host": "1"}
+    assert deployment["runs"][0]["run"]["run"] == 1, "a short value does not blot out numbers"
 
 
 def test_validate_changes_nothing(lab: Lab) -> None:
