@@ -1,4 +1,4 @@
-"""Collect what the bastion installs, on the controller, into one archive named by its content.
+"""Collect what a machine or an image installs, on the controller, into one archive named by its content.
 
 The versions are those that the controller itself runs, so the load generator on the bastion is the one that was tested.
 Prints one JSON object: ``key`` (changes when a version, the project's code or the target changes) and ``archive``.
@@ -24,20 +24,21 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 PROJECT = "faas-exp"
-EXTRA = "load"
 KEPT = 5
 """How many archives stay in the cache."""
 
 
-def pins(target_python: str) -> dict[str, str]:
-    """Name and version of everything ``faas-exp[load]`` needs, as installed here.
+def pins(target_python: str, needs: list[str]) -> dict[str, str]:
+    """Name and version of everything that the ``needs`` stand on, as installed here.
 
     Raises:
         SystemExit: something of it is not installed here.
     """
     found: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()
-    waiting = [(PROJECT, EXTRA)]
+    waiting = []
+    for need in map(Requirement, needs):
+        waiting += [(need.name, ""), *((need.name, extra) for extra in need.extras)]
     environment = {"python_version": target_python, "sys_platform": "linux", "platform_system": "Linux"}
     while waiting:
         name, extra = waiting.pop()
@@ -139,14 +140,18 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--python", default="{}.{}".format(*sys.version_info[:2]))
     parser.add_argument("--machine", default=platform.machine())
+    parser.add_argument(
+        "--need", action="append", help=f"what is to be installed; may be repeated (default: {PROJECT}[load])"
+    )
     parser.add_argument("--list", action="store_true", help="only say which packages there would be")
     options = parser.parse_args()
+    needs = options.need or [f"{PROJECT}[load]"]
     if options.list:
-        print(json.dumps([f"{name}=={version}" for name, version in pins(options.python).items()]))  # noqa: T201
+        print(json.dumps([f"{name}=={version}" for name, version in pins(options.python, needs).items()]))  # noqa: T201
         return
 
     options.cache.mkdir(parents=True, exist_ok=True)
-    versions = pins(options.python)
+    versions = pins(options.python, needs)
     source = digest(
         *(
             part
