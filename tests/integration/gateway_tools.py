@@ -100,12 +100,10 @@ class RunningGateway:
                 return float(found.rpartition(" ")[2])
         return 0.0
 
-    def raw(self, data: bytes, wait: float = 5.0, close: bool = False) -> bytes:
+    def raw(self, data: bytes, wait: float = 5.0) -> bytes:
         """Sends bytes, returns what comes until the gateway closes or nothing came for ``wait`` seconds."""
         with socket.create_connection((self.info.host, self.info.port)) as sock:
             sock.sendall(data)
-            if close:
-                sock.shutdown(socket.SHUT_WR)
             return receive(sock, wait)
 
 
@@ -131,11 +129,11 @@ def replica_pids(gateway: RunningGateway, name: str = "") -> dict[str, int]:
 
 def receive(sock: socket.socket, wait: float) -> bytes:
     sock.settimeout(wait)
-    got = b""
+    got = bytearray()
     with contextlib.suppress(TimeoutError, ConnectionResetError):
         while data := sock.recv(65536):
             got += data
-    return got
+    return bytes(got)
 
 
 @contextlib.contextmanager

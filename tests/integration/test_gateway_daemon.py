@@ -193,6 +193,17 @@ def test_what_a_replica_started_ends_too(tmp_path: Path) -> None:
         until(lambda: not replica_pids(gateway), 5)
 
 
+def test_too_many_connections(tmp_path: Path) -> None:
+    with running_gateway(tmp_path, max_connections="3") as gateway:
+        kept = [socket.create_connection((gateway.info.host, gateway.info.port)) for _ in range(3)]
+        time.sleep(0.1)
+        assert gateway.call("GET", "/healthz").status == 503
+        kept.pop().close()
+        until(lambda: gateway.call("GET", "/healthz").status == 200, 5)
+        for sock in kept:
+            sock.close()
+
+
 def test_stopping_lets_requests_finish(tmp_path: Path) -> None:
     with running_gateway(tmp_path) as gateway:
         gateway.deploy("busy")

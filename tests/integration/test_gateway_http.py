@@ -18,6 +18,7 @@ from gateway_tools import RunningGateway, receive, running_gateway, until
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     env = {"read_timeout": "1s", "max_body_size": "1Mi", "max_header_size": "8192", "idle_timeout": "2s"}
+    env["stop_timeout"] = "1s"  # a function may still be at work for a client that went away
     with running_gateway(tmp_path_factory.mktemp("gateway"), **env) as running:
         running.deploy("echo")
         yield running

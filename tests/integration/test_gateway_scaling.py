@@ -49,6 +49,15 @@ def test_up_by_steps_and_down_when_the_load_is_gone(gateway: RunningGateway) -> 
         gateway.delete(name)
 
 
+def test_a_number_that_was_asked_for_stays(gateway: RunningGateway) -> None:
+    gateway.deploy("asked", min=1, max=8)
+    gateway.scale("asked", 4)
+    gateway.wait_available("asked", 4)
+    time.sleep(5)
+    assert gateway.function("asked")["replicas"] == 4
+    gateway.delete("asked")
+
+
 def test_failures_are_no_reason_to_scale_up(gateway: RunningGateway) -> None:
     gateway.deploy("broken", min=1, max=8)
     with load(gateway, "/function/broken?status=500", 4) as run:

@@ -138,6 +138,29 @@ def test_waiting_requests_are_woken_in_order_by_a_new_replica(table: RouteTable)
     assert route(table).waiting == 0
 
 
+def test_looking_again_is_done_once_for_all(table: RouteTable) -> None:
+    """With a timer of its own for each request the timers would multiply at every round."""
+
+    async def scenario() -> None:
+        rounds: list[str] = []
+        function = route(table)
+
+        class Stubborn(Waiter):
+            def wake(self) -> None:
+                super().wake()
+                if len(self.woken) < 1000:
+                    function.wait(self)
+                    function.wake_soon()
+
+        for name in "xyz":
+            function.wait(Stubborn(name, rounds))
+            function.wake_soon()
+        await asyncio.sleep(0.28)
+        assert 3 * 2 <= len(rounds) <= 3 * 5, rounds
+
+    asyncio.run(scenario())
+
+
 def test_waiting_requests_are_woken_by_deletion(table: RouteTable) -> None:
     woken: list[str] = []
     route(table).wait(Waiter("x", woken))

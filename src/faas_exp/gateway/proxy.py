@@ -30,7 +30,6 @@ _HELD_BODY = 65536
 _CONNECT_TIMEOUT = 3.0
 # How long a request looks for a replica that accepts connections, once one has refused.
 _CONNECT_PATIENCE = 10.0
-_RETRY_AFTER = 0.05
 
 
 class _Phase(IntEnum):
@@ -301,7 +300,7 @@ class ProxyExchange(Exchange):
         function.wait(self)
         if function.replicas:
             # There are replicas, but none to be reached: the table will hear of it, or they come round.
-            self.connection.server.loop.call_later(_RETRY_AFTER, function.wake)
+            function.wake_soon()
 
     async def _connect(self, replica: ReplicaRoute) -> None:
         loop = self.connection.server.loop

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # A replica that refused a connection is left alone this long, unless there is no other.
 SUSPECT_FOR = 0.25
+# Between two looks at replicas that refused.
+RETRY_AFTER = 0.05
 
 
 def _bracketed(host: str) -> str:
@@ -116,6 +118,7 @@ class FunctionRoute:
         self.deleted = False
         self._waiting: dict[Waiter, None] = {}
         self._turn = 0
+        self._alarm: asyncio.TimerHandle | None = None
         self.apply(state)
 
     def apply(self, state: FunctionState) -> None:
@@ -178,8 +181,16 @@ class FunctionRoute:
         """Requests without a replica."""
         return len(self._waiting)
 
+    def wake_soon(self) -> None:
+        """Lets the queued requests try again after a moment; asking again before that changes nothing."""
+        if self._alarm is None:
+            self._alarm = asyncio.get_running_loop().call_later(RETRY_AFTER, self.wake)
+
     def wake(self) -> None:
         """Lets the queued requests try again, in their order."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
         waiting, self._waiting = self._waiting, {}
         for waiter in waiting:
             waiter.wake()

@@ -58,6 +58,7 @@ class Decision:
         self._high_since: float | None = None
         self._low_since: float | None = None
         self._stepped = -math.inf
+        self._raised_to = 0  # what this autoscaler asked for last; 0 when it did not raise
 
     def next(self, now: float, successes: int, function: FunctionRoute, elsewhere: int = 0) -> int:
         """How many replicas the function should have.
@@ -81,12 +82,17 @@ class Decision:
         if self._high_since is not None and now - self._high_since >= patience and wanted < rules.maximum:
             if now - self._stepped >= self._settings.autoscale_interval:
                 self._stepped = now
-                return min(rules.maximum, wanted + math.ceil(rules.maximum * rules.factor / 100))
+                self._raised_to = min(rules.maximum, wanted + math.ceil(rules.maximum * rules.factor / 100))
+                return self._raised_to
+            return wanted
+        if wanted != self._raised_to:
+            # Somebody asked for this number: it is theirs to change, as no alert is resolved that never fired.
             return wanted
         floor = max(rules.minimum, 1)
         calm = self._low_since is not None and now - self._low_since >= patience
         # Requests in flight are load too, though none has succeeded yet.
         if calm and wanted > floor and function.in_flight + elsewhere <= floor:
+            self._raised_to = 0
             return floor
         return wanted
 
