@@ -59,6 +59,9 @@ def test_the_tree_gives_the_same_below_each_orchestrator(tmp_path: Path) -> None
         ([1.0, 100.0], [1.0, 100.0]),
         # The bound itself is out: quartiles 2 and 4 of 1..5, fences at -1 and 7.
         ([1, 2, 3, 4, 7], [1, 2, 3, 4]),
+        ([-1, 2, 3, 4, 5], [2, 3, 4, 5]),
+        # Midpoint quartiles 11.5 and 13.5, fence 16.5; interpolated ones (11.25, 13.75) would keep 17.
+        ([10, 11, 12, 13, 14, 17], [10, 11, 12, 13, 14]),
         ([float("nan"), 3.0], [3.0]),
     ],
 )

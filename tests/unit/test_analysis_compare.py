@@ -233,12 +233,13 @@ def test_twins_are_the_noise_floor_and_in_no_comparison(tmp_path: Path) -> None:
     assert 0 < found.median < found.p95 <= found.largest
 
 
-def test_the_deviation_of_twins_by_hand(tmp_path: Path) -> None:
-    data = tree_of(tmp_path, {"a": [[10.0] * 4] * 3, "a~aa": [[8.0] * 4] * 3, "b": [[10.0] * 4] * 3})
+@pytest.mark.parametrize(("base", "twin", "ratio"), [(10.0, 8.0, 1.25), (8.0, 10.0, 0.8)])
+def test_the_deviation_of_twins_by_hand(tmp_path: Path, base: float, twin: float, ratio: float) -> None:
+    data = tree_of(tmp_path, {"a": [[base] * 4] * 3, "a~aa": [[twin] * 4] * 3, "b": [[10.0] * 4] * 3})
     found = noise_floor(data)
     assert found is not None
     (row,) = found.twins.to_dict("records")
-    assert (row["orchestrator"], row["ratio"], row["deviation"]) == ("a", 1.25, 0.25)
+    assert (row["orchestrator"], row["ratio"], row["deviation"]) == ("a", ratio, 0.25)
     assert found.false_alarms == 0.0
 
 

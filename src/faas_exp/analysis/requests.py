@@ -24,7 +24,9 @@ from faas_exp.analysis.model import BoolArray, FloatArray, IntArray
 NUMBERS = ("timeStamp", "elapsed", "replicaStart")
 TEXTS = ("responseCode", "success", "replica")
 ALLOWED = "a CSV file with a header that names timeStamp, elapsed and success or responseCode"
-_TYPES: dict[str, Any] = {name: pa.float64() for name in NUMBERS} | {name: pa.dictionary(pa.int32(), pa.binary()) for name in TEXTS}
+_TYPES: dict[str, Any] = {name: pa.float64() for name in NUMBERS} | {
+    name: pa.dictionary(pa.int32(), pa.binary()) for name in TEXTS
+}
 _BLOCK = 1 << 20
 _EARLIEST = 1e12
 """Unix ms of September 2001."""
@@ -183,8 +185,8 @@ def _read_fast(path: Path, header: list[str], delimiter: str) -> _Rows:
     reader = pacsv.open_csv(
         path,
         read_options=pacsv.ReadOptions(use_threads=False, block_size=_BLOCK),
-        # A quoted line break is read rightly all the same; only where a block ends inside the quotes does Arrow give up,
-        # with an error, and the patient path takes over. To look for quotes when cutting blocks costs a tenth.
+        # A quoted line break is read rightly all the same; only where a block ends inside the quotes does Arrow give
+        # up, with an error, and the patient path takes over. To look for quotes when cutting blocks costs a tenth.
         parse_options=pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=False, invalid_row_handler=short),
         convert_options=pacsv.ConvertOptions(
             include_columns=[*NUMBERS, *TEXTS],

@@ -75,4 +75,5 @@ def _replicas(slot: np.ndarray, requests: Requests, slots: int) -> FloatArray:
     kinds = len(requests.replicas)
     # At most SLOTS times the number of replicas: counting is faster than sorting.
     pairs = np.bincount(slot[known] * kinds + requests.replica[known], minlength=slots * kinds)
-    return (pairs.reshape(slots, kinds) > 0).sum(axis=1).astype(np.float64)
+    seen: FloatArray = (pairs.reshape(slots, kinds) > 0).sum(axis=1).astype(np.float64)
+    return seen

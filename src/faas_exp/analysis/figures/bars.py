@@ -71,7 +71,8 @@ def draw(
     """Grouped bars on one axis."""
     cases = names.in_natural_order(rows["case"])
     orchestrators = names.in_natural_order(rows["orchestrator"])
-    width = 0.84 / max(1, len(orchestrators))
+    # A single bar as wide as its case would look like a wall.
+    width = min(0.34, 0.84 / max(1, len(orchestrators)))
     top = 0.0
     for turn, orchestrator in enumerate(orchestrators):
         of_one = rows[rows["orchestrator"] == orchestrator]

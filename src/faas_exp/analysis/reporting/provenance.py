@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from faas_exp.analysis.reporting.model import Section, Text
 from faas_exp.analysis.reporting.values import void_table
 from faas_exp.analysis.tables import Table
 
-MOST_LINES = 200
+MOST_LINES, MOST_ITEMS = 200, 20
 _WORDS = {
     "versions.faas_exp": "faas-exp",
     "versions.python": "Python",
@@ -95,7 +96,16 @@ def _facts(data: Dataset) -> Table | None:
 
 
 def _values(values: list[str]) -> str:
-    return ", ".join(values) if len(values) <= 3 else f"{len(values)} different ones"
+    return ", ".join(map(_plain, values)) if len(values) <= 3 else f"{len(values)} different ones"
+
+
+def _plain(value: str) -> str:
+    """A version which a gateway gives as a JSON object, as words."""
+    try:
+        parts = json.loads(value) if value.startswith("{") else {}
+    except ValueError:
+        parts = {}
+    return " ".join(str(part) for part in parts.values() if part) or value
 
 
 def _manifests(data: Dataset) -> Table | None:
@@ -120,7 +130,7 @@ def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
         named = all(isinstance(item, Mapping) and "name" in item for item in value) and value
         plain = all(not isinstance(item, Mapping | list) for item in value)
         items = [str(item["name"]) for item in value] if named else [str(item) for item in value] if plain else []
-        yield prefix, ", ".join(items) if items else f"{len(value)} entries"
+        yield prefix, ", ".join(items) if 0 < len(items) <= MOST_ITEMS else f"{len(value)} entries"
     elif value is not None and value != "":
         text = str(value)
         yield prefix, text if len(text) <= 120 else text[:117] + "…"
