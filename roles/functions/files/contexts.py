@@ -30,6 +30,9 @@ def digest(files: Files, extra: list[str]) -> str:
     """A short hash of names, modes and bytes."""
     total = hashlib.sha256(json.dumps(extra).encode())
     for name, path in sorted(files.items()):
+        if name.startswith("wheels/"):
+            # The same code gives another wheel each time it is built; the archive's own key stands for it.
+            continue
         executable = bool(path.stat().st_mode & 0o100)
         total.update(json.dumps([name, executable, hashlib.sha256(path.read_bytes()).hexdigest()]).encode())
     return total.hexdigest()[:16]
@@ -68,7 +71,8 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True, help="where archives are kept")
     parser.add_argument("--with", dest="extra", action="append", default=[], help="something else the tag depends on")
     parser.add_argument("--functions", type=Path, help="folder of functions; the names are some of them, or all")
-    parser.add_argument("--add", type=Path, action="append", default=[], help="folder or file for the one context")
+    parser.add_argument("--add", type=Path, action="append", default=[], help="folder for the one context")
+    parser.add_argument("--wheels", type=Path, help="archive of wheels, laid into its folder `wheels`")
     parser.add_argument("names", nargs="*", help="functions, or the one name of the context of what was added")
     options = parser.parse_args()
     contexts = []
@@ -82,8 +86,14 @@ def main() -> None:
         else:
             files: Files = {}
             for path in options.add:
-                files.update(whole(path) if path.is_dir() else {path.name: path})
-            contexts.append(context(options.names[0], files, options.extra, options.cache))
+                files.update(whole(path))
+            with tempfile.TemporaryDirectory() as scratch:
+                if options.wheels:
+                    with tarfile.open(options.wheels) as tar:
+                        tar.extractall(scratch, filter="data")
+                    files.update({f"wheels/{name}": path for name, path in whole(Path(scratch)).items()})
+                    options.extra.append(options.wheels.stem)
+                contexts.append(context(options.names[0], files, options.extra, options.cache))
     except FaasExpError as error:
         sys.exit(f"contexts: {error}")
     except OSError as error:
