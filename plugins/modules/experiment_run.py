@@ -48,6 +48,9 @@ options:
   calibration:
     description: File with the load generator's calibration, for the record.
     type: path
+  prometheus_url:
+    description: Asked after the run for the machines' CPU and memory and the gateway's counts, kept as C(metrics.json).
+    type: str
   gateway_version:
     description: For the record.
     type: str
@@ -122,6 +125,7 @@ def main() -> None:
             "collect_to": {"type": "path"},
             "archive": {"type": "bool", "default": False},
             "calibration": {"type": "path"},
+            "prometheus_url": {"type": "str"},
             "gateway_version": {"type": "str"},
         },
         supports_check_mode=True,
@@ -158,6 +162,7 @@ def main() -> None:
             calibration=Path(params["calibration"]) if params["calibration"] else None,
             gateway_version=params["gateway_version"],
             image=params["image"],
+            prometheus_url=params["prometheus_url"],
         )
         hold()
         record = execute_run(run, settings, gateway_from(module), root)

@@ -14,7 +14,8 @@ from faas_exp.grid import Chunk, Run
 from faas_exp.load import LoadSpec, run_load
 from faas_exp.machine import machine_facts
 from faas_exp.openfaas import OpenFaaS, Probe
-from faas_exp.results import finish_run, new_run, read_run, writer_lock
+from faas_exp.platform_metrics import collect
+from faas_exp.results import finish_run, new_run, read_run, write_json, writer_lock
 
 # After the last run a replica may just be being replaced; more than this and the platform is broken.
 _HEAL_TIMEOUT = 60.0
@@ -34,7 +35,8 @@ class RunSettings:
         redo: do it even if it is complete.
         order: position in the executed plan.
         calibration: file with the load generator's calibration, if there is one.
-        gateway_version, image, server: recorded as they are.
+        gateway_version, image: recorded as they are.
+        prometheus_url: asked after the run for what the machines and the gateway did meanwhile.
     """
 
     uri: str
@@ -56,6 +58,7 @@ class RunSettings:
     calibration: Path | None = None
     gateway_version: str | None = None
     image: str | None = None
+    prometheus_url: str | None = None
 
 
 def execute_run(run: Run, settings: RunSettings, gateway: OpenFaaS, root: Path) -> dict[str, Any]:
@@ -86,6 +89,10 @@ def execute_run(run: Run, settings: RunSettings, gateway: OpenFaaS, root: Path) 
                     _await_zero(run, settings, gateway)
                 spec = _spec(run, chunk, settings, gateway)
                 stats[chunk.name] = run_load(spec, folder / chunk.name).to_dict()
+            if settings.prometheus_url:
+                now = datetime.now(UTC).timestamp()
+                seen = collect(settings.prometheus_url, run.function, started.timestamp(), now)
+                write_json(folder / "metrics.json", seen)
             status = gateway.get(run.function)
             reasons = [f"{name or 'run'}: {reason}" for name, s in stats.items() for reason in s["void_reasons"]]
             record: dict[str, Any] = {
