@@ -215,6 +215,14 @@ def test_absolute_target(gateway: RunningGateway) -> None:
     assert json.loads(bodies(answer)[0])["target"] == "/x?y"
 
 
+def test_connections_to_the_function_are_kept(gateway: RunningGateway) -> None:
+    before = gateway.call("GET", "/function/echo").json()["connections"]
+    for method, query in (("GET", ""), ("HEAD", ""), ("POST", "?framing=chunked"), ("GET", "?status=204")) * 10:
+        gateway.call(method, f"/function/echo{query}")
+    # Health checks come on connections of their own.
+    assert gateway.call("GET", "/function/echo").json()["connections"] - before <= 3
+
+
 # what is refused
 
 SMUGGLED = b"GET /function/echo?smuggled HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 STARTED = int(time.time() * 1000)
 OPEN = set()
-STATE = {"served": 0, "stopping": False}
+STATE = {"served": 0, "connections": 0, "stopping": False}
 
 
 async def read_body(reader, headers):
@@ -45,15 +45,8 @@ async def one(reader, writer):
     if "die" in query:
         os._exit(int(query["die"]))
     await asyncio.sleep(float(query.get("sleep", 0)))
-    answer = json.dumps(
-        {
-            "method": method,
-            "target": target,
-            "headers": headers,
-            "body": body.decode("latin-1"),
-            "served": STATE["served"],
-        }
-    ).encode()
+    seen = {"method": method, "target": target, "headers": headers, "body": body.decode("latin-1")}
+    answer = json.dumps({**seen, "served": STATE["served"], "connections": STATE["connections"]}).encode()
     if "size" in query:
         answer = b"x" * int(query["size"])
     status = int(query.get("status", 200))
@@ -84,6 +77,7 @@ async def one(reader, writer):
 
 
 async def serve(reader, writer):
+    STATE["connections"] += 1
     try:
         while await one(reader, writer):
             pass
