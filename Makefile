@@ -10,7 +10,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 # Nothing of this project's own may come from a user's other collections.
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/collections
 
-.PHONY: help demo demo-down test lint unit integration bench collection clean
+.PHONY: help demo demo-down lab test lint unit integration machines bench collection clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -41,9 +41,15 @@ unit: $(VENV)/.ready-test ## tests without services
 
 integration: $(VENV)/.ready-test ## tests against real services on this machine
 	tools/test-packages
-	pytest tests/integration
+	pytest tests/integration --ignore tests/integration/local
 
-test: lint unit integration ## all of it
+lab: ## Docker and what else inventories/local needs (as root, Debian or Ubuntu)
+	tools/lab start
+
+machines: $(VENV)/.ready-test ## tests of machines in containers and of the roles on them (as root)
+	tools/test-machines
+
+test: lint unit integration machines ## all of it
 
 bench: $(VENV)/.ready-test ## figures: gateway, load generator, analysis
 	@for script in tests/bench/bench_*.py; do echo "== $$script"; python "$$script" || exit 1; done
