@@ -63,7 +63,7 @@ def columns(rng: np.random.Generator, jmeter: bool) -> pa.Table:
     success = np.where(failed, "false", "true")
     if not jmeter:
         replica = [f"gofunction-{n}" for n in rng.integers(0, 10, ROWS)]
-        times = {"timeStamp": start.round(3), "elapsed": elapsed.round(3)}
+        times = {"timeStamp": [f"{each:.3f}" for each in start], "elapsed": [f"{each:.3f}" for each in elapsed]}
         rest = {"bytes": [19] * ROWS, "user": rng.integers(0, 15, ROWS), "replica": replica}
         return pa.table({**times, **shared, "success": success, **rest, "replicaStart": [1_699_999_990_000] * ROWS})
     times = {"timeStamp": start.astype(int), "elapsed": elapsed.astype(int)}

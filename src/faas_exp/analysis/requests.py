@@ -1,15 +1,14 @@
 """Reading one file of requests, ours (``requests.csv``) or JMeter's (``summary.jtl``), into arrays.
 
-The fast path is Arrow's CSV reader, streaming, with only the columns that are needed; text columns stay dictionary
-codes. What Arrow refuses (a word where a number should be, a quote that never closes) is read again by a patient
-path.
+The fast path is Arrow's CSV reader, streaming, with only the columns that are needed; text becomes numbers at once.
+What Arrow refuses (a word where a number should be, a quote that never closes) is read again by a patient path.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,9 +63,7 @@ def read_requests(path: Path) -> Requests:
     """
     header, delimiter = _header(path)
     try:
-        rows = _read_fast(path, header, delimiter)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError):
-        rows = _read_patiently(path, header, delimiter)
+        rows = _read(path, header, delimiter)
     except OSError as error:
         raise BadFileError(path, f"an unreadable file ({error.strerror or error})", ALLOWED) from error
     requests = rows.finish("success" in header)
@@ -74,6 +71,16 @@ def read_requests(path: Path) -> Requests:
         found = ", ".join(f"{count} {reason}" for reason, count in requests.bad.items()) or "a header and no rows"
         raise BadFileError(path, found, "at least one request")
     return requests
+
+
+def _read(path: Path, header: list[str], delimiter: str) -> _Rows:
+    """By Arrow; where it refuses, skipping bad lines; where it still refuses, one row after the other."""
+    for skip_short in (False, True):
+        try:
+            return _read_fast(path, header, delimiter, skip_short=skip_short)
+        except pa.ArrowException:
+            continue
+    return _read_patiently(path, header, delimiter)
 
 
 def _header(path: Path) -> tuple[list[str], str]:
@@ -112,7 +119,11 @@ class _Rows:
 
     def add(self, batch: pa.RecordBatch | pa.Table) -> None:
         for name in NUMBERS:
-            self.numbers[name].append(np.asarray(batch[name].to_numpy(zero_copy_only=False), dtype=np.float64))
+            column = batch[name]
+            if pa.types.is_dictionary(column.type):
+                self.numbers[name].append(_coded(column, _number, np.float64))
+            else:
+                self.numbers[name].append(np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64))
         self.success.append(_coded(batch["success"], _success_of))
         code = batch["responseCode"]
         if pa.types.is_integer(code.type):
@@ -151,7 +162,7 @@ def _join(parts: list[Any], dtype: Any) -> Any:
     return np.concatenate(parts) if parts else np.empty(0, dtype)
 
 
-def _coded(column: Any, meaning: Any) -> IntArray:
+def _coded(column: Any, meaning: Callable[[bytes], float], dtype: Any = np.int64) -> Any:
     """Replace a dictionary column by one number per row, asking for the meaning of each distinct value once."""
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
@@ -159,8 +170,7 @@ def _coded(column: Any, meaning: Any) -> IntArray:
         column = column.dictionary_encode()
     values = np.array([meaning((value or b"").strip()) for value in column.dictionary.to_pylist()] + [meaning(b"")])
     codes = column.indices.fill_null(len(values) - 1).to_numpy(zero_copy_only=False)
-    result: IntArray = values[codes].astype(np.int64, copy=False)
-    return result
+    return values.astype(dtype)[codes]
 
 
 def _success_of(value: bytes) -> int:
@@ -175,24 +185,28 @@ def _code_of(value: bytes) -> int:
     return 0 if value else -1
 
 
-def _read_fast(path: Path, header: list[str], delimiter: str) -> _Rows:
+def _read_fast(path: Path, header: list[str], delimiter: str, *, skip_short: bool) -> _Rows:
+    """By Arrow. Lines that are too short or too long are an error, or skipped and counted (which is slower)."""
     rows = _Rows()
 
     def short(_: Any) -> str:
         rows.short_rows += 1
         return "skip"
 
+    # Our codes and start times are few: numbers and codes of a dictionary are read faster than words and decimals.
+    types = _TYPES | ({"responseCode": pa.int32()} if "replicaStart" in header else {})
     reader = pacsv.open_csv(
         path,
         read_options=pacsv.ReadOptions(use_threads=False, block_size=_BLOCK),
         # A quoted line break is read rightly all the same; only where a block ends inside the quotes does Arrow give
         # up, with an error, and the patient path takes over. To look for quotes when cutting blocks costs a tenth.
-        parse_options=pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=False, invalid_row_handler=short),
+        parse_options=pacsv.ParseOptions(
+            delimiter=delimiter, newlines_in_values=False, invalid_row_handler=short if skip_short else None
+        ),
         convert_options=pacsv.ConvertOptions(
             include_columns=[*NUMBERS, *TEXTS],
             include_missing_columns=True,
-            # Our codes are numbers, and numbers are read faster; JMeter's may be sentences.
-            column_types=_TYPES | ({"responseCode": pa.int32()} if "replicaStart" in header else {}),
+            column_types=types,
             check_utf8=False,
             strings_can_be_null=False,
         ),
@@ -243,7 +257,7 @@ def _batch(lines: list[list[str]], where: dict[str, int]) -> pa.Table:
     return pa.table(numbers | texts)
 
 
-def _number(text: str) -> float:
+def _number(text: str | bytes) -> float:
     try:
         return float(text)
     except ValueError:
