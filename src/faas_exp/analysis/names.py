@@ -16,7 +16,7 @@ _DISPLAY = {"k8s": "Kubernetes", "swarm": "Docker Swarm", "nomad": "Nomad", "emb
 _TYPE = {
     "sequential/noautoscaling": "one user, fixed replicas",
     "parallel/autoscaling": "many users, autoscaling",
-    "parallel/noautoscaling": "15 users, fixed replicas",
+    "parallel/noautoscaling": "many users, fixed replicas",
     "sequential/autoscaling": "one user, autoscaling",
 }
 _DIGITS = re.compile(r"(\d+)")

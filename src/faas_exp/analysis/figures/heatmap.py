@@ -16,7 +16,7 @@ from faas_exp.analysis.inference.metrics import BY_NAME, RESPONSE
 _SHORT = {
     "sequential/noautoscaling": "1 user",
     "parallel/autoscaling": "autoscaled",
-    "parallel/noautoscaling": "15 users",
+    "parallel/noautoscaling": "many users",
 }
 _WEAK = 1.6
 """Ratios beyond this and its inverse have the full colour."""
