@@ -51,7 +51,8 @@ def overview(data: Dataset, function: str, options: Options) -> Figure | None:
         of_type = rows[(rows["load"] == load) & (rows["scaling"] == scaling)]
         for line, metric in enumerate(SHOWN):
             axis = axes[line][column]
-            draw(axis, data, of_type, metric, options, look, ylabel=column == 0)
+            last = line == len(SHOWN) - 1
+            draw(axis, data, of_type, metric, options, look, xlabel=last, ylabel=column == 0)
             if line == 0:
                 axis.set_title(names.type_label(load, scaling))
     legend(figure, names.in_natural_order(rows["orchestrator"]), look)
@@ -66,6 +67,7 @@ def draw(
     options: Options,
     look: dict[str, Look],
     *,
+    xlabel: bool = True,
     ylabel: bool = True,
 ) -> None:
     """Grouped bars on one axis."""
@@ -81,7 +83,10 @@ def draw(
             if found is not None:
                 middle = place + (turn - (len(orchestrators) - 1) / 2) * width
                 top = max(top, _bar(axis, middle, width, found, look[orchestrator], metric))
-    axis.set_xticks(range(len(cases)), [safe(names.case_label(case)) for case in cases])
+    kinds, labels = _case_labels(cases)
+    axis.set_xticks(range(len(cases)), labels)
+    if xlabel:
+        axis.set_xlabel(kinds)
     axis.set_xlim(-0.55, len(cases) - 0.45)
     axis.grid(visible=False, axis="x")
     axis.tick_params(axis="x", length=0)
@@ -92,6 +97,16 @@ def draw(
     axis.yaxis.set_major_formatter(plain_tick)
     if ylabel:
         axis.set_ylabel(f"{metric.label}\n({metric.unit})")
+
+
+def _case_labels(cases: list[str]) -> tuple[str, list[str]]:
+    """What the cases count, and their numbers; where they count different things, nothing and their whole names."""
+    kinds = {
+        "Users" if case.startswith("user") else "Replicas" for case in cases if names.case_number(case) is not None
+    }
+    if len(kinds) == 1 and all(names.case_number(case) is not None for case in cases):
+        return kinds.pop(), [str(names.case_number(case)) for case in cases]
+    return "", [safe(names.case_label(case)) for case in cases]
 
 
 def _estimate(data: Dataset, rows: pd.DataFrame, metric: Metric, options: Options) -> Estimate | None:
