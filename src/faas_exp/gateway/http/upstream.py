@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -16,6 +17,14 @@ _log = logging.getLogger(__name__)
 
 # Node closes a kept-alive connection after 5 s without a request; a request that meets the close is lost.
 IDLE_LIMIT = 4.0
+
+_LIVELINESS = (
+    ((socket.SOL_SOCKET, socket.SO_KEEPALIVE), 1),
+    ((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE), 2),
+    ((socket.IPPROTO_TCP, socket.TCP_KEEPINTVL), 1),
+    ((socket.IPPROTO_TCP, socket.TCP_KEEPCNT), 3),
+    ((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT), 5000),
+)
 
 
 class ResponseSink(Protocol):
@@ -129,6 +138,11 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._idle_since = monotonic()
+        upstream = transport.get_extra_info("socket")
+        if upstream is not None:
+            # A machine that dies says nothing; its replicas' requests fail after some seconds, not at their time limit.
+            for option, value in _LIVELINESS:
+                upstream.setsockopt(*option, value)
 
     def data_received(self, data: bytes) -> None:
         if self._sink is None:

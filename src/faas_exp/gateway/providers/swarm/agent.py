@@ -45,6 +45,7 @@ class Agent:
         self._view: View | None = None
         self._line = b""
         self._look = asyncio.Event()
+        self._looking = asyncio.Lock()
         self._busy_until = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server
@@ -99,6 +100,11 @@ class Agent:
                 await asyncio.wait_for(self._look.wait(), pause)
 
     async def _look_once(self) -> None:
+        # One after the other, or an older view could be told after a newer one.
+        async with self._looking:
+            await self._look_now()
+
+    async def _look_now(self) -> None:
         loop = asyncio.get_running_loop()
         view = await self._ask(self._engine.view)
         if any(len(f.tasks) != f.wanted for f in view.functions.values()):
@@ -187,6 +193,8 @@ class Agent:
                     f"call: found {call!r}, allowed: ping, view, get, deploy, update, scale, delete"
                 )
         self._changed()
+        # Every gateway hears of it before the caller does: who deletes by one gateway finds it gone at the others.
+        await self._look_once()
         return None
 
     async def _ask(self, question: Callable[[], Any]) -> Any:
