@@ -44,14 +44,16 @@ def pack(files: Files, archive: Path) -> None:
         os.utime(archive)
         return
     archive.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=archive.parent, delete=False) as scratch:
-        with tarfile.open(fileobj=scratch, mode="w") as tar:
-            for name, path in sorted(files.items()):
-                entry = tarfile.TarInfo(name)
-                entry.size = path.stat().st_size
-                entry.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
-                with path.open("rb") as content:
-                    tar.addfile(entry, content)
+    with (
+        tempfile.NamedTemporaryFile(dir=archive.parent, delete=False) as scratch,
+        tarfile.open(fileobj=scratch, mode="w") as tar,
+    ):
+        for name, path in sorted(files.items()):
+            entry = tarfile.TarInfo(name)
+            entry.size = path.stat().st_size
+            entry.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
+            with path.open("rb") as content:
+                tar.addfile(entry, content)
     Path(scratch.name).rename(archive)
 
 

@@ -1,4 +1,4 @@
-"""Ask a registry which images it has: prints one JSON object, ``repository:tag`` to digest; what is missing is left out.
+"""Ask a registry which images it has: prints one JSON object, ``repository:tag`` to digest, without what is missing.
 
 Standard library only. Arguments: the registry's URL, then ``repository:tag``…
 """
