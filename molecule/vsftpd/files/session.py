@@ -1,4 +1,4 @@
-"""What an FTP client may and may not do here. Arguments: address, user; password in the environment. Prints mistakes."""
+"""What an FTP client may and may not do here. Arguments: address, user; password in the environment. Tells mistakes."""
 
 import ftplib
 import io
