@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -180,3 +181,18 @@ def test_a_run_from_another_machine_comes_whole(tmp_path: Path, plan: list[Deplo
         adopt_run(here, other.path, archive_run(there, other))
     assert not (here / other.path).exists()
     assert [p.name for p in (here / run.path).parent.iterdir()] == ["1"], "nothing is left on the way"
+
+
+def test_an_archive_can_not_write_elsewhere(tmp_path: Path, plan: list[Deployment]) -> None:
+    for name in ("../../evil", "/tmp/evil"):
+        archive = tmp_path / "evil.tar.gz"
+        with tarfile.open(archive, "w:gz") as tar:
+            tar.addfile(tarfile.TarInfo(name))
+        with pytest.raises(ResultsError, match="outside of its folder"):
+            adopt_run(tmp_path / "tree", plan[0].runs[0].path, archive)
+    with tarfile.open(archive, "w:gz") as tar:
+        link = tarfile.TarInfo("run.json")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    with pytest.raises(ResultsError, match="no plain file"):
+        adopt_run(tmp_path / "tree", plan[0].runs[0].path, archive)

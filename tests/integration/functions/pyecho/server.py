@@ -1,6 +1,10 @@
-"""Echoes a request as JSON. Query: ``sleep`` seconds before the answer, ``status``, ``size`` of the answer, ``die``.
+"""Echoes a request as JSON.
 
-Environment: ``START_DELAY`` seconds before it listens, ``FAIL`` an exit code instead of a start.
+Query: ``hold`` seconds before the body is read, ``sleep`` seconds before the answer, ``status``, ``size`` of the
+answer, ``die``.
+
+Environment: ``START_DELAY`` seconds before it listens, ``FAIL`` an exit code instead of a start,
+``ABRUPT`` no mercy for open requests on SIGTERM.
 """
 
 import asyncio
@@ -37,9 +41,10 @@ async def one(reader, writer):
         name, _, value = header.decode().partition(":")
         headers[name.lower()] = value.strip()
     OPEN.add(writer)
-    body = await read_body(reader, headers)
     parts = urlsplit(target)
     query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    await asyncio.sleep(float(query.get("hold", 0)))
+    body = await read_body(reader, headers)
     if parts.path != "/_/health":
         STATE["served"] += 1
     if "die" in query:
@@ -94,7 +99,8 @@ async def main():
         sys.exit(int(os.environ["FAIL"]))
     await asyncio.sleep(float(os.environ.get("START_DELAY", "0")))
     stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    if not os.environ.get("ABRUPT"):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     server = await asyncio.start_server(serve, os.environ.get("HOST", "0.0.0.0"), int(os.environ["PORT"]), backlog=512)
     await stop.wait()
     STATE["stopping"] = True
