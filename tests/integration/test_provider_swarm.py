@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import subprocess
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -17,7 +18,7 @@ import pytest
 
 from faas_exp.errors import ConfigError
 from faas_exp.gateway.model import FunctionSpec, FunctionState, InvalidFunctionError
-from faas_exp.gateway.provider import FunctionExistsError, FunctionNotFoundError, ProviderError
+from faas_exp.gateway.provider import FunctionExistsError, FunctionNotFoundError
 from faas_exp.gateway.providers.swarm import services
 from faas_exp.gateway.providers.swarm.agent import Agent
 from faas_exp.gateway.providers.swarm.peers import Peers
@@ -112,11 +113,10 @@ class MemoryEngine:
     def __init__(self) -> None:
         self.functions: dict[str, Deployed] = {}
         self.gateways: dict[str, str] = {}
-        self.failing = False
+        self.slowness = 0.0
 
     def view(self) -> View:
-        if self.failing:
-            raise ProviderError("no majority")
+        time.sleep(self.slowness)
         return View(dict(self.functions), dict(self.gateways))
 
     def get(self, name: str) -> Deployed | None:
@@ -202,8 +202,10 @@ def test_a_change_by_one_gateway_is_known_to_the_others_when_it_answers(pair: tu
             gateway_of([port], pair) as (one, _),
             gateway_of([port], pair) as two,
         ):
+            engine.slowness = 0.4
             await one.deploy(SPEC)
-            await until(lambda: b"echo" in two[1].functions, 0.5)
+            await until(lambda: b"echo" in two[1].functions, 0.1)
+            engine.slowness = 0.0
             assert two[1].functions[b"echo"].wanted == 2
             with pytest.raises(FunctionExistsError):
                 await two[0].deploy(SPEC)
