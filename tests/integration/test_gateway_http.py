@@ -324,6 +324,19 @@ def test_slow_client(gateway: RunningGateway, start: bytes) -> None:
     assert 0.9 < time.monotonic() - began < 4.5
 
 
+@pytest.mark.parametrize(
+    "start", [b"GET /func", request("POST", "/function/echo", "Content-Length: 10", body=b"12345")]
+)
+def test_slow_in_the_second_request(gateway: RunningGateway, start: bytes) -> None:
+    with socket.create_connection((gateway.info.host, gateway.info.port)) as sock:
+        sock.sendall(request("GET", "/healthz"))
+        assert status(sock.recv(1000)) == 200
+        began = time.monotonic()
+        sock.sendall(start)
+        assert status(receive(sock, 5)) == 408
+        assert 0.9 < time.monotonic() - began < 1.8
+
+
 def test_dripping_client(gateway: RunningGateway) -> None:
     """A byte now and then does not extend the time: it counts for the whole request."""
     with socket.create_connection((gateway.info.host, gateway.info.port)) as sock:

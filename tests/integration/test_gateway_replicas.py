@@ -51,7 +51,8 @@ def test_a_busy_replica_gets_no_more(gateway: RunningGateway) -> None:
 
 
 def test_scaling_down_under_load_loses_nothing(gateway: RunningGateway) -> None:
-    gateway.deploy("shrink", min=6, max=6, wait=6)
+    # The function does not care for its requests when it is told to end: it is the gateway that waits for them.
+    gateway.deploy("shrink", min=6, max=6, wait=6, envVars={"ABRUPT": "1"})
     with load(gateway, "/function/shrink?sleep=0.05", users=12) as run:
         for replicas in (2, 5, 1, 3):
             time.sleep(0.5)
@@ -64,7 +65,7 @@ def test_scaling_down_under_load_loses_nothing(gateway: RunningGateway) -> None:
 
 
 def test_a_long_request_outlives_the_scaling_down(gateway: RunningGateway) -> None:
-    gateway.deploy("long", min=2, max=2, wait=2)
+    gateway.deploy("long", min=2, max=2, wait=2, envVars={"ABRUPT": "1"})
     answers: list[int] = []
     threads = [
         threading.Thread(target=lambda: answers.append(gateway.call("GET", "/function/long?sleep=2").status))
@@ -83,18 +84,22 @@ def test_a_long_request_outlives_the_scaling_down(gateway: RunningGateway) -> No
 
 
 def test_an_update_under_load_loses_nothing(gateway: RunningGateway) -> None:
-    gateway.deploy("rolling", min=3, max=3, wait=3, envVars={"V": "1"})
+    gateway.deploy("rolling", min=3, max=3, wait=3, envVars={"V": "1", "ABRUPT": "1"})
     before = set(replica_pids(gateway, "rolling"))
     with load(gateway, "/function/rolling?sleep=0.02", users=6) as run:
         time.sleep(0.3)
         gateway.deploy("rolling", min=3, max=3, wait=None, method="PUT", envVars={"V": "2"})
 
+        available: list[int] = []
+
         def replaced() -> bool:
+            available.append(gateway.function("rolling")["availableReplicas"])
             return len(pids := set(replica_pids(gateway, "rolling"))) == 3 and not pids & before
 
         until(replaced, 20)
         time.sleep(0.3)
     assert run.results.keys() == {200}, run.results
+    assert min(available) >= 3, "an old one goes when a new one is ready"
     gateway.wait_available("rolling", 3)
     # Other labels alone do not replace replicas.
     pids = replica_pids(gateway, "rolling")
@@ -151,6 +156,14 @@ def test_a_slow_function_is_cut_off(gateway: RunningGateway) -> None:
     assert gateway.call("GET", "/function/slow").status == 200
     assert log.exists()
     gateway.delete("slow")
+
+
+def test_a_function_may_take_its_time_with_a_large_body(gateway: RunningGateway) -> None:
+    gateway.deploy("reader")
+    body = b"x" * 30_000_000
+    answer = gateway.call("POST", "/function/reader?hold=7", body, timeout=60)
+    assert (answer.status, len(answer.json()["body"])) == (200, len(body))
+    gateway.delete("reader")
 
 
 def test_a_crash_loop_backs_off(gateway: RunningGateway) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import pairwise
+from typing import cast
 
 import pytest
 
+from faas_exp.gateway.fleet import Alone
+from faas_exp.gateway.metrics import Metrics
 from faas_exp.gateway.model import FunctionSpec, FunctionState, InvalidFunctionError, ScaleRules
-from faas_exp.gateway.routing import FunctionRoute
-from faas_exp.gateway.scaler import Decision, RateWindow
+from faas_exp.gateway.provider import Provider
+from faas_exp.gateway.routing import FunctionRoute, RouteTable
+from faas_exp.gateway.scaler import Decision, RateWindow, Scaler
 from faas_exp.gateway.settings import Settings
 
 
@@ -119,3 +124,30 @@ def test_labels() -> None:
     assert rules == ScaleRules(2, 4, 50, True, 900.0, 10.0)
     with pytest.raises(InvalidFunctionError, match=r"at most com\.openfaas\.scale\.max, which is 4"):
         ScaleRules.from_labels({"com.openfaas.scale.min": "5", "com.openfaas.scale.max": "4"})
+
+
+def test_waking_is_asked_for_once() -> None:
+    """However many requests wait, and however long the orchestrator takes."""
+    asked: list[tuple[str, int]] = []
+
+    class Slow:
+        fleet = Alone()
+
+        async def scale(self, name: str, replicas: int, expected: int | None = None) -> None:
+            asked.append((name, replicas))
+            await asyncio.sleep(0.05)
+
+    async def scenario() -> None:
+        sleeping = function(0, min=3, max=5)
+        scaler = Scaler(Settings(), cast(Provider, Slow()), RouteTable(), Metrics())
+        for _ in range(10):
+            assert scaler.needs_replica(sleeping) == ""
+            await asyncio.sleep(0.002)
+        await asyncio.sleep(0.1)
+        assert asked == [("f", 3)]
+        assert scaler.needs_replica(function(1)) == ""
+        await asyncio.sleep(0)
+        assert asked == [("f", 3)], "one that has replicas on their way is not asked for"
+        await scaler.close()
+
+    asyncio.run(scenario())

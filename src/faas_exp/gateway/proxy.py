@@ -295,8 +295,7 @@ class ProxyExchange(Exchange):
             self._give_up(503, reason)
             return
         self._phase = _Phase.WAITING
-        if self.deadline == inf:
-            self.deadline = monotonic() + self._policy.ready_timeout
+        self.deadline = min(self.deadline, self._began + self._policy.ready_timeout)
         function.wait(self)
         if function.replicas:
             # There are replicas, but none to be reached: the table will hear of it, or they come round.
@@ -330,7 +329,7 @@ class ProxyExchange(Exchange):
 
     def _send(self, upstream: UpstreamConnection, replica: ReplicaRoute) -> None:
         request = self.request
-        upstream.claim(self)
+        upstream.claim(self, None if request.chunked else request.length or 0)
         self._upstream = upstream
         self._phase = _Phase.SENT
         function = self._function

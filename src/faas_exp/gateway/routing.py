@@ -132,8 +132,10 @@ class FunctionRoute:
         routes: list[ReplicaRoute] = []
         fresh = False
         for replica in state.replicas:
-            route = known.pop(replica.id, None)
-            if route is None:
+            route = known.get(replica.id)
+            if route is not None and (route.host, route.port) == (replica.host, replica.port):
+                del known[replica.id]
+            else:
                 route = ReplicaRoute(replica, self._registry)
                 fresh = True
             if replica.draining and not route.draining:

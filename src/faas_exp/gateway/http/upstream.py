@@ -18,13 +18,16 @@ _log = logging.getLogger(__name__)
 # Node closes a kept-alive connection after 5 s without a request; a request that meets the close is lost.
 IDLE_LIMIT = 4.0
 
+_SILENCE_MS = 5000
 _LIVELINESS = (
     ((socket.SOL_SOCKET, socket.SO_KEEPALIVE), 1),
     ((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE), 2),
     ((socket.IPPROTO_TCP, socket.TCP_KEEPINTVL), 1),
     ((socket.IPPROTO_TCP, socket.TCP_KEEPCNT), 3),
-    ((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT), 5000),
+    ((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT), _SILENCE_MS),
 )
+# A body up to this size fits a socket's first receive window.
+_SMALL_BODY = 65536
 
 
 class ResponseSink(Protocol):
@@ -62,6 +65,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_in_head",
         "_keep",
         "_parser",
+        "_patient",
         "_paused",
         "_replica",
         "_sink",
@@ -84,6 +88,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._surplus = False  # more came than was asked for
         self._until_close = False
         self._paused = False
+        self._patient = False  # its silence is tolerated
         self._idle_since = 0.0
 
     # for the proxy
@@ -93,10 +98,18 @@ class UpstreamConnection(asyncio.Protocol):
         """Whether a request may be sent on this idle connection."""
         return not self._transport.is_closing() and monotonic() - self._idle_since < IDLE_LIMIT
 
-    def claim(self, sink: ResponseSink) -> None:
-        """The next response is for ``sink``."""
+    def claim(self, sink: ResponseSink, body: int | None) -> None:
+        """The next response is for ``sink``.
+
+        Args:
+            body: bytes of the request's body, None when that is not known.
+        """
         self._sink = sink
         self._done = False
+        if body is None or body > _SMALL_BODY:
+            # The kernel takes a function that is not reading yet for a dead machine (tcp(7), TCP_USER_TIMEOUT).
+            self._patient = True
+            self._tolerate_silence(0)
 
     def write(self, data: bytes) -> None:
         """Queues bytes for the replica."""
@@ -121,6 +134,9 @@ class UpstreamConnection(asyncio.Protocol):
             self._transport.close()
         else:
             self.resume_reading()
+            if self._patient:
+                self._patient = False
+                self._tolerate_silence(_SILENCE_MS)
             self._idle_since = monotonic()
             self._replica.idle.append(self)
 
@@ -247,6 +263,11 @@ class UpstreamConnection(asyncio.Protocol):
         else:
             self._transport.abort()
         sink.response_end()
+
+    def _tolerate_silence(self, milliseconds: int) -> None:
+        upstream = self._transport.get_extra_info("socket")
+        if upstream is not None:
+            upstream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
     def _lose(self, reason: str) -> None:
         sink, self._sink = self._sink, None
