@@ -45,7 +45,7 @@ def collect(source: Path, exclude: Sequence[str] = (), workers: int | None = Non
     Args:
         source: a result tree, or one orchestrator's or function's folder in it.
         exclude: functions to leave out.
-        workers: files read at once; default one per core.
+        workers: files read at once; default one more than there are cores.
 
     Raises:
         NoResultsError: there is nothing with the shape of a run.
@@ -77,7 +77,8 @@ def _read_all(leaves: list[Leaf], workers: int | None) -> list[_Read | AnalysisE
     found: dict[Leaf, _Read | AnalysisError] = {}
     # Arrow and NumPy let go of the interpreter lock, so threads are enough and nothing has to be copied between
     # processes.
-    with ThreadPoolExecutor(max_workers=workers or os.cpu_count() or 1) as pool:
+    # One more than cores: one may wait for the disk or the lock.
+    with ThreadPoolExecutor(max_workers=workers or (os.cpu_count() or 1) + 1) as pool:
         found |= dict(zip(small, pool.map(_try, small), strict=True))
     found |= {leaf: _try(leaf) for leaf in big}
     return [found[leaf] for leaf in leaves]

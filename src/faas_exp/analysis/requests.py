@@ -26,7 +26,7 @@ ALLOWED = "a CSV file with a header that names timeStamp, elapsed and success or
 _TYPES: dict[str, Any] = {name: pa.float64() for name in NUMBERS} | {
     name: pa.dictionary(pa.int32(), pa.binary()) for name in TEXTS
 }
-_BLOCK = 1 << 20
+_BLOCK = 2 << 20
 _EARLIEST = 1e12
 """Unix ms of September 2001."""
 _TRUE, _FALSE = b"true", b"false"
