@@ -48,8 +48,31 @@ def result_dir(path: str, base_dir: str, override: str | None = None) -> str:
         raise AnsibleFilterError(str(error)) from error
 
 
+def shipped_functions(path: str, base_dir: str, shipped: str) -> list[str]:
+    """Which of this collection's own functions an experiment file uses: their images are built from their folders."""
+    from pathlib import Path
+
+    try:
+        from faas_exp.config import load_experiment
+        from faas_exp.errors import FaasExpError
+        from faas_exp.planning import code_folders
+    except ImportError as error:
+        raise AnsibleFilterError(f"{_ADVICE} ({error})") from error
+    folder = Path(shipped).resolve()
+    file = next((f for f in (Path(base_dir, path), folder.parents[1] / path) if f.is_file()), Path(path))
+    try:
+        folders = code_folders(load_experiment(file, shipped_functions=folder))
+    except FaasExpError as error:
+        raise AnsibleFilterError(str(error)) from error
+    return sorted(name for name, code in folders.items() if code.resolve().parent == folder)
+
+
 class FilterModule:
     """Entry point for Ansible."""
 
     def filters(self) -> dict[str, Any]:
-        return {"function_secrets": function_secrets, "result_dir": result_dir}
+        return {
+            "function_secrets": function_secrets,
+            "result_dir": result_dir,
+            "shipped_functions": shipped_functions,
+        }

@@ -15,6 +15,9 @@ from load_server import late, serving
 from faas_exp.load import LoadSpec, run_load
 
 SCRIPT = """
+import signal
+# Whoever starts the tests in the background makes them ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import sys
 from pathlib import Path
 from faas_exp.load import LoadSpec, run_load
