@@ -108,7 +108,7 @@ from ansible_collections.faas.exp.plugins.module_utils.science import (
 def summarize(record: dict[str, Any]) -> str:
     """One line on a run, for people."""
     if record["skipped"]:
-        return "complete already"
+        return str(record.get("reason") or "complete already")
     parts = {name: summarize_stats(stats) for name, stats in record["stats"].items()}
     return " | ".join(f"{name}: {text}" if name else text for name, text in parts.items())
 
@@ -139,6 +139,7 @@ def main() -> None:
         from faas_exp.lifeline import hold
         from faas_exp.results import archive_run
         from faas_exp.runner import RunSettings, execute_run
+        from faas_exp.schema import StoppingRule
 
         run, request = run_from_dict(params["run"]["run"]), dict(params["request"])
         root = Path(params["result_dir"])
@@ -151,8 +152,10 @@ def main() -> None:
                 "run_path": str(run.path),
             }
         param = request.pop("param", None)
+        rule = request.pop("stopping_rule", None)
         settings = RunSettings(
             **request,
+            stopping_rule=StoppingRule(**rule) if rule else None,
             param=(param[0], param[1]) if param else None,
             headers=hide_values(module, "headers"),
             http_host=params["gateway_host"],
@@ -173,7 +176,7 @@ def main() -> None:
             "path": str(root / run.path),
             "run_path": str(run.path),
         }
-        if params["archive"]:
+        if params["archive"] and "config_hash" in record:
             result["archive"] = str(archive_run(root, run))
         return result
 

@@ -46,8 +46,11 @@ def _clear_errors(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _say(report: Any) -> None:
+    """What was written, and what could not be used; exit code 1 when something was wrong with the data."""
     for line in report.lines():
         click.echo(line)
+    if report.errors:
+        sys.exit(1)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -124,12 +127,13 @@ def aggregate(source: Path, destination: Path, exclude: tuple[str, ...]) -> None
 @main.command()
 @_SOURCE
 @_destination("summary")
+@click.option("--thesis", is_flag=True, help="Exactly as the thesis computed its rows.")
 @_clear_errors
-def prepare_for_statistics(source: Path, destination: Path) -> None:
+def prepare_for_statistics(source: Path, destination: Path, thesis: bool) -> None:
     """One row per run and factor, as the statistical tests want them."""
     from faas_exp import analysis
 
-    _say(analysis.prepare_for_statistics(source, destination))
+    _say(analysis.prepare_for_statistics(source, destination, thesis=thesis))
 
 
 @main.command()

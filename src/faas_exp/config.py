@@ -203,6 +203,7 @@ _ALLOWED = {
     "string_type": "text",
     "list_type": "a list",
     "dict_type": "keys with values",
+    "bool_type": "true or false",
     "model_type": "keys with values",
     "model_attributes_type": "keys with values",
     "finite_number": "a finite number",

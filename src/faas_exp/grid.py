@@ -12,13 +12,16 @@ import hashlib
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from faas_exp.config import Experiment, is_secret
 from faas_exp.errors import FaasExpError
 from faas_exp.schema import Function
+
+TWIN = "~aa"
+"""Ending of a function's name in the tree when it is measured a second time for the noise floor."""
 
 Case = tuple[str, int, int | None]
 """Name of the case's folder, users, replicas."""
@@ -46,6 +49,7 @@ class Run:
         run: counts from 1.
         users: that send requests at the same time.
         replicas: asked for; None where the platform scales.
+        twin: done again for the noise floor (A/A).
         path: below the result folder.
         config: everything that makes this run comparable to another one with the same hash.
     """
@@ -62,10 +66,16 @@ class Run:
     chunks: tuple[Chunk, ...]
     seed: int
     config: dict[str, Any] = field(compare=False)
+    twin: bool = False
+
+    @property
+    def name(self) -> str:
+        """The function's name in the tree: a twin is the same function under a second name."""
+        return self.function + TWIN if self.twin else self.function
 
     @property
     def path(self) -> Path:
-        return Path(self.orchestrator, self.function, self.load, self.scaling, self.case, str(self.run))
+        return Path(self.orchestrator, self.name, self.load, self.scaling, self.case, str(self.run))
 
     @property
     def config_hash(self) -> str:
@@ -75,7 +85,7 @@ class Run:
     @property
     def label(self) -> str:
         """What a progress line shows."""
-        return f"{self.function} {self.load} {self.scaling} {self.case} run {self.run}"
+        return f"{self.name} {self.load} {self.scaling} {self.case} run {self.run}"
 
 
 @dataclass(frozen=True)
@@ -98,7 +108,9 @@ class Deployment:
 
     @property
     def label(self) -> str:
-        return f"{self.function} {self.load} " + (f"{self.replicas} replicas" if self.replicas else "autoscaling")
+        return f"{self.runs[0].name if self.runs else self.function} {self.load} " + (
+            f"{self.replicas} replicas" if self.replicas else "autoscaling"
+        )
 
 
 def build_plan(
@@ -126,9 +138,16 @@ def build_plan(
     for function in experiment.functions:
         if only is None or function.name in only:
             plan.extend(_deployments(experiment, function, orchestrator, (code_hashes or {}).get(function.name)))
+    if experiment.settings.noise_floor:
+        # Right after each other: a drift over hours is no difference between a thing and itself.
+        plan = [twin for deployment in plan for twin in (deployment, _twin(deployment))]
     if not plan:
         raise FaasExpError(f"{experiment.path}: nothing to run for {orchestrator}: the grid is empty")
     return plan
+
+
+def _twin(deployment: Deployment) -> Deployment:
+    return replace(deployment, runs=tuple(replace(run, twin=True) for run in deployment.runs))
 
 
 def derived_seed(*parts: object) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 from faas_exp import __version__
 from faas_exp.config import Experiment, is_secret, load_experiment
+from faas_exp.enough import decision_for
 from faas_exp.errors import FaasExpError
 from faas_exp.functions.bundle import content_hash
 from faas_exp.functions.programs import debian_packages, missing_programs
@@ -69,6 +70,10 @@ class Prepared:
         }
 
 
+def _cap(experiment: Experiment, name: str) -> int:
+    return experiment.function(name).number_of_runs or experiment.settings.number_of_runs
+
+
 def result_root(path: Path | str, base_dir: Path | str, override: str | None = None) -> Path:
     """Where an experiment's tree is: asked for, else named in the file, else ``results/<name of the file>``."""
     source = YamlFile(path)
@@ -125,8 +130,16 @@ def prepare(
         refuse_mixing(root, state)
     elif not dry_run:
         moved = set_aside(root, state)
+    rule = experiment.settings.stopping_rule
+    if rule is not None:
+        for run in runs:
+            decision = decision_for(root, run, rule, _cap(experiment, run.function))
+            if decision is not None and decision.stop:
+                state.enough.add(str(run.path))
     todo = pending(plan, state, redo_void=redo_void)
-    notes = [*experiment.notes, *(f"{name}: left out, {reason}" for name, reason in sorted(skipped.items()))]
+    needless = len(state.enough - state.complete)
+    spared = [f"{needless} runs are not needed: their cases are known well enough"] if needless else []
+    notes = [*experiment.notes, *spared, *(f"{name}: left out, {reason}" for name, reason in sorted(skipped.items()))]
     return Prepared(experiment, plan, todo, state, root, skipped, notes, moved)
 
 
@@ -239,6 +252,8 @@ def _definition(
             "request_timeout": settings.request_timeout,
             "run_timeout": settings.run_timeout,
             "processes": settings.load_processes,
+            "stopping_rule": settings.stopping_rule.model_dump() if settings.stopping_rule else None,
+            "most_runs": function.number_of_runs or settings.number_of_runs,
             "cold_start": function.cold_start if function.has_cold_starts else None,
             "inactivity_duration": function.inactivity_duration,
         },

@@ -35,11 +35,13 @@ class TreeState:
     Attributes:
         complete: paths of runs that need not be done again.
         void: of these, the ones marked void.
+        enough: runs that the stopping rule makes needless.
         other: runs that are complete but belong to another configuration: path → keys that differ.
     """
 
     complete: set[str] = field(default_factory=set)
     void: set[str] = field(default_factory=set)
+    enough: set[str] = field(default_factory=set)
     other: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -116,7 +118,7 @@ def set_aside(root: Path, state: TreeState) -> Path | None:
 
 def pending(plan: Sequence[Deployment], state: TreeState, *, redo_void: bool = False) -> list[Deployment]:
     """The plan without what is complete; deployments without runs fall out."""
-    done = state.complete - state.void if redo_void else state.complete
+    done = (state.complete - state.void if redo_void else state.complete) | state.enough
     rest = []
     for deployment in plan:
         runs = tuple(run for run in deployment.runs if str(run.path) not in done)

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from faas_exp import __version__
+from faas_exp.enough import decision_for
 from faas_exp.grid import Chunk, Run
 from faas_exp.load import LoadSpec, run_load
 from faas_exp.machine import machine_facts
 from faas_exp.openfaas import OpenFaaS, Probe
 from faas_exp.platform_metrics import collect
 from faas_exp.results import finish_run, new_run, read_run, write_json, writer_lock
+from faas_exp.schema import StoppingRule
 
 # After the last run a replica may just be being replaced; more than this and the platform is broken.
 _HEAL_TIMEOUT = 60.0
@@ -36,6 +38,7 @@ class RunSettings:
         order: position in the executed plan.
         calibration: file with the load generator's calibration, if there is one.
         gateway_version, image: recorded as they are.
+        stopping_rule, most_runs: of the case; the run is left out when the rule says that it is known well enough.
         prometheus_url: asked after the run for what the machines and the gateway did meanwhile.
     """
 
@@ -59,6 +62,8 @@ class RunSettings:
     gateway_version: str | None = None
     image: str | None = None
     prometheus_url: str | None = None
+    stopping_rule: StoppingRule | None = None
+    most_runs: int = 1
 
 
 def execute_run(run: Run, settings: RunSettings, gateway: OpenFaaS, root: Path) -> dict[str, Any]:
@@ -78,6 +83,10 @@ def execute_run(run: Run, settings: RunSettings, gateway: OpenFaaS, root: Path) 
         existing = read_run(root / run.path)
         if existing is not None and not settings.redo and existing.get("config_hash") == run.config_hash:
             return {**existing, "skipped": True, "stats": {}}
+        if settings.stopping_rule is not None:
+            decision = decision_for(root, run, settings.stopping_rule, settings.most_runs)
+            if decision is not None and decision.stop:
+                return {"skipped": True, "reason": f"not needed: {decision.reason}", "void": False, "stats": {}}
         if settings.delay:
             time.sleep(settings.delay)
         before = _check_replicas(run, settings, gateway)
@@ -100,7 +109,7 @@ def execute_run(run: Run, settings: RunSettings, gateway: OpenFaaS, root: Path) 
                 "config_hash": run.config_hash,
                 "config": run.config,
                 "orchestrator": run.orchestrator,
-                "function": run.function,
+                "function": run.name,
                 "load": run.load,
                 "scaling": run.scaling,
                 "case": run.case,

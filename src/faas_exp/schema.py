@@ -121,6 +121,18 @@ class Function(Strict):
         return self.api.data if self.api.data is not None else self.data
 
 
+class StoppingRule(Strict):
+    """Repeat a case until its median is known well enough; ``number_of_runs`` is the cap.
+
+    Attributes:
+        half_width_pct: stop when the 95 % interval of the median over runs reaches at most so many percent to a side.
+        least_runs: never stop before.
+    """
+
+    half_width_pct: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] = 5
+    least_runs: Annotated[int, Field(ge=6, le=1000, strict=True)] = 6
+
+
 class Settings(Strict):
     """Section ``experiment``.
 
@@ -143,6 +155,8 @@ class Settings(Strict):
         run_timeout: seconds after which a run is stopped and marked void.
         ready_timeout: seconds a function may take to be ready or gone.
         load_processes: processes of the load generator; ``auto``: as many as the users and half the cores want.
+        noise_floor: do every case a second time under the name ``<function>~aa``: how much two equal things differ.
+        stopping_rule: repeat a case only until its median is known well enough.
         prices: cost per hour of each orchestrator's machines, for cost per million requests.
     """
 
@@ -165,6 +179,8 @@ class Settings(Strict):
     run_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     ready_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 300
     load_processes: Annotated[int, Field(ge=1, le=256, strict=True)] | Literal["auto"] = 1
+    noise_floor: Annotated[bool, Field(strict=True)] = False
+    stopping_rule: StoppingRule | None = None
     prices: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
 
 

@@ -272,6 +272,22 @@ def test_the_plan_knows_what_the_inventory_knows_and_no_secret(lab: Lab) -> None
     assert deployment["runs"][0]["run"]["run"] == 1, "a short value does not blot out numbers"
 
 
+def test_noise_floor_and_stopping_rule(lab: Lab) -> None:
+    """With half-width 100 % the rule is content as soon as it may be: six of the eight runs are made, of both twins."""
+    rule = "noise_floor: true, stopping_rule: {half_width_pct: 100, least_runs: 6}, number_of_runs: 8"
+    lab.experiment(f"load_types: [parallel/autoscaling], {rule}")
+    done = lab.play("experiment", "-v", "-e", "experiment_result_dir=results/noise")
+    assert done.returncode == 0, done.stdout
+    tree = lab.base / "results" / "noise" / "embedded"
+    void = sum(json.loads(p.read_text())["void"] for p in tree.rglob("run.json"))
+    counts = {name: len(list((tree / name).rglob("run.json"))) for name in ("good", "good~aa")}
+    assert all(6 <= count <= 8 for count in counts.values())
+    assert sum(counts.values()) <= 12 + void
+    if not void:
+        assert "not needed: " in done.stdout
+    assert recap(lab.play("experiment", "-e", "experiment_result_dir=results/noise").stdout)["changed"] == 0
+
+
 def test_validate_changes_nothing(lab: Lab) -> None:
     lab.experiment()
     done = lab.play("validate", "-e", "experiment_result_dir=results/validate")

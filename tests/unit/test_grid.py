@@ -166,3 +166,15 @@ def test_unknown_function_asked_for(tmp_path: Path) -> None:
 def test_empty_grid(tmp_path: Path) -> None:
     with pytest.raises(FaasExpError, match="the grid is empty"):
         plan(minimal(tmp_path), only=[])
+
+
+def test_the_noise_floor_is_every_deployment_twice(tmp_path: Path) -> None:
+    plain = plan(minimal(tmp_path, SMALL))
+    doubled = plan(minimal(tmp_path, SMALL + ", noise_floor: true"))
+    assert [d.label for d in doubled[::2]] == [d.label for d in plain]
+    assert [d.label for d in doubled[1::2]] == [d.label.replace("fn ", "fn~aa ") for d in plain]
+    first, twin = doubled[0].runs[0], doubled[1].runs[0]
+    assert twin.function == "fn", "the same function is deployed and called"
+    assert str(twin.path) == str(first.path).replace("/fn/", "/fn~aa/")
+    assert (twin.config_hash, twin.seed) == (first.config_hash, first.seed)
+    assert run_from_dict(run_to_dict(twin)) == twin

@@ -10,6 +10,7 @@ from experimentfiles import minimal, write_experiment
 
 from faas_exp.config import load_experiment
 from faas_exp.errors import FaasExpError, ResultsError
+from faas_exp.grid import Run
 from faas_exp.planning import deployments_as_dicts, environment_of, prepare, result_root
 from faas_exp.results import finish_run, new_run
 
@@ -127,3 +128,33 @@ def test_replacing_moves_only_when_it_is_meant(tmp_path: Path) -> None:
 )
 def test_result_folder(tmp_path: Path, own: str, asked: str | None, expected: str) -> None:
     assert result_root(minimal(tmp_path, own), tmp_path, asked) == tmp_path / expected
+
+
+def _measured(tree: Path, run: Run, median: float, **more: object) -> None:
+    with new_run(tree, run) as folder:
+        (folder / "stats.json").write_text(json.dumps({"elapsed_ms": {"p50": median}}))
+        finish_run(folder, {"config_hash": run.config_hash, "config": run.config, **more})
+
+
+RULE = "number_of_runs: 12, replicas: [1], load_types: [sequential/noautoscaling], order: thesis"
+
+
+@pytest.mark.parametrize(
+    ("medians", "void", "left"),
+    [
+        ([2.0, 2.01, 2.02, 2.0, 2.01, 2.0], False, 0),  # narrow after six
+        ([2.0, 2.01, 2.02, 2.0, 2.01], False, 7),  # narrow, but five are too few
+        ([2.0, 3.0, 1.0, 2.5, 1.5, 2.0], False, 6),  # wide
+        ([2.0, 2.01, 2.02, 2.0, 2.01, 2.0], True, 6),  # void runs say nothing
+    ],
+)
+def test_a_case_that_is_known_is_not_repeated(tmp_path: Path, medians: list[float], void: bool, left: int) -> None:
+    tree = tmp_path / "tree"
+    path = minimal(tmp_path, RULE + ", stopping_rule: {half_width_pct: 5}")
+    runs = prepare(path, "swarm", tree).plan[0].runs
+    for run, median in zip(runs, medians, strict=False):
+        _measured(tree, run, median, void=void)
+    prepared = prepare(path, "swarm", tree)
+    assert prepared.left == left
+    assert bool(prepared.notes) == (left == 0)
+    assert prepare(minimal(tmp_path, RULE), "swarm", tree).left == 12 - len(medians), "only when it is asked for"
