@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -167,7 +168,18 @@ def report(source: Path, destination: Path) -> None:
     """One self-contained HTML file with the answer first, plus Markdown and LaTeX tables."""
     from faas_exp import analysis
 
-    _say(analysis.report(source, destination))
+    before = _contents(destination)
+    written = analysis.report(source, destination)
+    after = _contents(destination)
+    changed = sum(before.get(path) != content for path, content in after.items())
+    click.echo(f"{changed} of {len(after)} files are new or different" if changed else "nothing has changed")
+    _say(written)
+
+
+def _contents(folder: Path) -> dict[Path, bytes]:
+    """A digest of every file below a folder."""
+    files = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
+    return {path: hashlib.sha256(path.read_bytes()).digest() for path in files}
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ CALL_TIMEOUT = 30.0
 PROBE_TIMEOUT = 10.0
 # How long a platform may show another number of replicas than the one it was asked for before we call it clamped.
 CLAMP_PATIENCE = 10.0
+# How long a platform that tells of errors (the portable gateway's lastError) may go without one replica coming up.
+FAILING_PATIENCE = 20.0
 _RETRY_CONNECT = 3
 
 
@@ -36,6 +38,7 @@ class Status:
     environment: dict[str, str]
     annotations: dict[str, str]
     invocations: int
+    last_error: str = ""
 
 
 @dataclass(frozen=True)
@@ -190,6 +193,7 @@ class OpenFaaS:
 
     def _wait_replicas(self, name: str, replicas: int | None, deadline: float) -> Status:
         clamped_since: float | None = None
+        failing_since: float | None = None
         status: Status | None = None
         for pause in _pauses():
             status = self.get(name)
@@ -203,16 +207,18 @@ class OpenFaaS:
                         raise PlatformError(_clamped(name, replicas, status))
                 else:
                     clamped_since = None
+                failing = bool(status.last_error) and status.available == 0
+                failing_since = (failing_since or time.monotonic()) if failing else None
+                if failing_since is not None and time.monotonic() - failing_since > FAILING_PATIENCE:
+                    break
             if time.monotonic() > deadline:
                 break
             time.sleep(pause)
         if status is None:
             raise PlatformError(f"{name}: not known to the platform after its deployment")
         wanted = "at least 1" if replicas is None else str(replicas)
-        raise PlatformError(
-            f"{name}: {status.available} of {wanted} replicas are up after the time allowed; "
-            "look at the function's own log, or raise ready_timeout"
-        )
+        advice = status.last_error or "look at the function's own log, or raise ready_timeout"
+        raise PlatformError(f"{name}: {status.available} of {wanted} replicas are up after the time allowed; {advice}")
 
     def _wait_answer(self, name: str, probe: Probe, deadline: float) -> None:
         own_errors = 0
@@ -312,4 +318,5 @@ def _status(item: dict[str, Any]) -> Status:
         environment={str(k): str(v) for k, v in (item.get("envVars") or {}).items()},
         annotations={str(k): str(v) for k, v in (item.get("annotations") or {}).items()},
         invocations=int(item.get("invocationCount") or 0),
+        last_error=str(item.get("lastError") or ""),
     )

@@ -95,6 +95,15 @@ def test_the_function_is_gone_afterwards(lab: Lab, first: str) -> None:
     assert lab.gateway.list() == []
 
 
+def test_the_report_twice_changes_nothing(lab: Lab, first: str) -> None:
+    done = lab.play("report")
+    assert done.returncode == 0, done.stdout
+    assert recap(done.stdout)["changed"] == 1
+    assert "<html" in (lab.results / "report" / "report.html").read_text(encoding="utf-8")
+    again = lab.play("report")
+    assert recap(again.stdout)["changed"] == 0, again.stdout
+
+
 def test_again_does_nothing_and_says_so(lab: Lab, first: str) -> None:
     before = {p: p.stat().st_mtime_ns for p in lab.results.rglob("*")}
     done = lab.play()

@@ -123,6 +123,15 @@ def test_bad_input(lab: Lab, arguments: dict[str, Any], message: str) -> None:
     assert "\n" not in result["msg"]
 
 
+def test_a_build_that_fails_is_told_and_not_waited_for(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("faas_exp.openfaas.FAILING_PATIENCE", 1.0)
+    lab.add_function("unbuilt")
+    (lab.functions / "unbuilt" / "build.sh").write_text("echo no compiler here >&2; exit 3\n")
+    deployment = {"service": "unbuilt", "image": "faas-exp/unbuilt:latest"}
+    with pytest.raises(PlatformError, match="no compiler here"):
+        deploy.present(lab.gateway, deployment, key="k", timeout=60)
+
+
 # --- a platform that silently makes 5 of the replicas asked for, as the Community Edition does ---
 
 
