@@ -23,7 +23,7 @@ PROBE_TIMEOUT = 10.0
 CLAMP_PATIENCE = 10.0
 # How long a platform that tells of errors (the portable gateway's lastError) may go without one replica coming up.
 FAILING_PATIENCE = 20.0
-_RETRY_CONNECT = 3
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,15 @@ class OpenFaaS:
             raise PlatformError(f"gateway {self.url} refused the user name or password (401 on {path})")
         return answer
 
+    def _patiently(self, method: str, path: str, body: Any) -> Answer:
+        """A call that may be given again: a gateway or a manager may just be going away, and another one be there."""
+        for _ in range(_TRIES - 1):
+            answer = self._system(method, path, body, timeout=120)
+            if answer.status not in (500, 502, 503, 504):
+                return answer
+            time.sleep(1)
+        return self._system(method, path, body, timeout=120)
+
     def _json(self, answer: Answer, what: str) -> Any:
         try:
             return json.loads(answer.body or b"null")
@@ -165,13 +174,13 @@ class OpenFaaS:
     def scale(self, name: str, replicas: int) -> None:
         """Ask for a number of replicas; returns when the order is taken."""
         body = {"serviceName": name, "replicas": replicas}
-        answer = self._system("POST", f"/system/scale-function/{quote(name)}", body, timeout=120)
+        answer = self._patiently("POST", f"/system/scale-function/{quote(name)}", body)
         if answer.status not in (200, 202):
             raise PlatformError(f"scaling {name} to {replicas}: the platform answers {answer.status}: {answer.text()}")
 
     def delete(self, name: str) -> None:
         """Order a function's removal; a function that is not there is no error."""
-        answer = self._system("DELETE", "/system/functions", {"functionName": name}, timeout=120)
+        answer = self._patiently("DELETE", "/system/functions", {"functionName": name})
         if answer.status not in (200, 202, 404):
             raise PlatformError(f"removing {name}: the platform answers {answer.status}: {answer.text()}")
 
