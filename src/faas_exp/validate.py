@@ -18,7 +18,7 @@ from faas_exp.playbook import collection_dir, shipped_functions
 
 _PACKAGES = {
     "load": ("locust", "gevent"),
-    "analysis": ("numpy", "pandas", "pyarrow", "scipy", "seaborn", "statsmodels"),
+    "analysis": ("numpy", "pandas", "pyarrow", "scipy", "seaborn"),
     "control": ("ansible", "ansible_runner", "rich"),
     "gateway": ("httptools", "uvloop"),
 }
