@@ -173,12 +173,18 @@ def test_a_server_that_does_not_accept(tmp_path):
 
 
 def test_a_server_that_dies_in_mid_run(tmp_path):
+    died = threading.Event()
     with serving(says(message())) as server:
 
         def answer(connection, request, number):
+            if number > 500:
+                # However quick the client is: nothing is answered once the end has begun.
+                died.wait(10)
+                return False
             connection.sendall(message())
             if number == 500:
-                threading.Thread(target=server.close).start()
+                server.close()
+                died.set()
             return True
 
         server.answer = answer
