@@ -1,0 +1,126 @@
+"""One environment from wish to machines that run: the story, step by step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from faas_exp.aws import access, preflight, tags
+from faas_exp.aws.ledger import Ledger
+from faas_exp.aws.machines import give_public_address, make_machines, wait_for_machines
+from faas_exp.aws.network import NetworkMaker
+from faas_exp.aws.session import Cloud
+from faas_exp.aws.spec import Wish
+from faas_exp.aws.survey import Found, Resource, survey
+
+
+@dataclass
+class Made:
+    """What there is now (or would be, in a check).
+
+    Attributes:
+        changes: what was done, in order; empty on a second run.
+        network: ids by part: ``vpc_id``, ``subnet_ids``, ``security_group_ids`` and so on; ``(planned)`` in a check.
+        public_ip: the bastion's.
+        created: names of machines that are new.
+        surplus: names of machines of this cluster which the wish does not hold; they are left alone.
+        notes: where a machine differs from the wish in what can't be changed while it lives.
+    """
+
+    changes: list[str]
+    network: dict[str, Any]
+    public_ip: str
+    machines: list[dict[str, Any]]
+    created: list[str]
+    surplus: list[str]
+    notes: list[str] = field(default_factory=list)
+
+
+def ensure(cloud: Cloud, wish: Wish, host_keys: Path, *, check: bool = False) -> Made:
+    """Make what is missing, change what differs and can be changed, leave the rest.
+
+    Args:
+        host_keys: folder for the machines' host keys.
+        check: only find out what would be done.
+
+    Raises:
+        AwsError: one line; what was made until then is tagged, and the next run goes on from it.
+    """
+    wish.check()
+    found = survey(cloud, wish.env)
+    checked = preflight.check(cloud, wish, found)
+    ledger = Ledger(cloud, wish.env, check)
+    maker = NetworkMaker(ledger, wish, found)
+    access.key_pair(ledger, wish, found)
+    network = maker.make()
+    groups = access.security_groups(ledger, wish, found, network.vpc)
+    created = make_machines(ledger, wish, found, checked, network, groups, host_keys)
+    maker.finish(network)
+    running = {one.name: one for one in found.of("instance")} if check else wait_for_machines(ledger, wish)
+    public_ip = give_public_address(ledger, wish, maker, running)
+    return Made(
+        changes=ledger.changes,
+        network={
+            "vpc_id": network.vpc,
+            "subnet_ids": [network.public_subnet, network.private_subnet],
+            "security_group_ids": [groups[name] for name in sorted(groups)],
+            "security_groups": groups,
+            "internet_gateway_id": network.internet_gateway,
+            "nat_gateway_id": network.nat_gateway,
+        },
+        public_ip=public_ip,
+        machines=_machines(wish, running),
+        created=created,
+        surplus=_surplus(wish, found),
+        notes=_notes(wish, found),
+    )
+
+
+def _machines(wish: Wish, running: dict[str, Resource]) -> list[dict[str, Any]]:
+    """The machines, those of other clusters in this environment included, as role cloud_common takes them."""
+    machines = []
+    for machine in wish.machines:
+        instance = running.get(f"{wish.env}-{machine.name}")
+        machines.append(
+            {
+                "name": machine.name,
+                "role": machine.role,
+                "groups": list(machine.groups),
+                "address": machine.address,
+                "id": instance.id if instance else "",
+                "host_key": instance.tags.get(tags.HOST_KEY, "") if instance else "",
+            }
+        )
+    return machines
+
+
+def _of_this_cluster(wish: Wish) -> set[str]:
+    roles = {machine.role for machine in wish.machines if machine.role.endswith(("_control", "_workers"))}
+    orchestrators = {role.rsplit("_", 1)[0] for role in roles}
+    return {f"{one}_{part}" for one in orchestrators for part in ("control", "workers")}
+
+
+def _surplus(wish: Wish, found: Found) -> list[str]:
+    wanted, roles = {f"{wish.env}-{machine.name}" for machine in wish.machines}, _of_this_cluster(wish)
+    return sorted(
+        one.name
+        for one in found.of("instance")
+        if one.state != "shutting-down"
+        and one.name not in wanted
+        and one.tags.get(tags.GROUPS, "").split("/")[0] in roles
+    )
+
+
+def _notes(wish: Wish, found: Found) -> list[str]:
+    notes = []
+    for machine in wish.machines:
+        instance = found.one("instance", f"{wish.env}-{machine.name}")
+        if instance is None or instance.state == "shutting-down":
+            continue
+        if instance.raw["InstanceType"] != machine.instance_type:
+            is_a = instance.raw["InstanceType"]
+            notes.append(f"{instance} is a {is_a}, not a {machine.instance_type}: delete it to have it made anew")
+        if instance.raw.get("PrivateIpAddress", machine.address) != machine.address:
+            notes.append(f"{instance} has the address {instance.raw['PrivateIpAddress']}, not {machine.address}")
+    return notes

@@ -1,0 +1,125 @@
+"""What is wanted: the inputs of one environment, checked as far as they can be without asking AWS."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+
+from faas_exp.aws.errors import AwsInputError
+from faas_exp.firewall import Rule
+
+# Fits a tag, a key pair's name, a security group's name with a suffix, and a folder.
+_NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")
+_KEY_TYPES = ("ssh-ed25519", "ssh-rsa")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine to be.
+
+    Attributes:
+        name: unique within the environment.
+        groups: inventory groups; the first decides its security group.
+        address: private IPv4 address, fixed: a machine that is made again comes back under it, and EC2 itself refuses
+            to make it twice.
+        volume_size: GB.
+    """
+
+    name: str
+    groups: tuple[str, ...]
+    address: str
+    instance_type: str
+    volume_size: int
+
+    @property
+    def role(self) -> str:
+        return self.groups[0]
+
+    @property
+    def public(self) -> bool:
+        """Whether it stands in the public subnet and gets the one public address."""
+        return self.role == "bastion"
+
+
+@dataclass(frozen=True)
+class Image:
+    """Which image machines start from: ``id``, or the newest of ``owner`` whose name fits ``name``.
+
+    ``{arch}`` in the name stands for ``amd64`` or ``arm64``, as the machine's type needs it.
+    """
+
+    id: str = ""
+    owner: str = "136693071363"
+    name: str = "debian-12-{arch}-*"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One environment as it shall be.
+
+    Attributes:
+        env: its name, and the value of the tag.
+        public_key: the login's public key, one line.
+        ssh_user: the login that cloud-init makes.
+        rules: who may talk to whom.
+        timeout: seconds for machines and NAT gateway to be there, or gone.
+    """
+
+    env: str
+    zone: str
+    vpc_cidr: str
+    public_subnet_cidr: str
+    private_subnet_cidr: str
+    machines: tuple[Machine, ...]
+    rules: tuple[Rule, ...]
+    public_key: str
+    ssh_user: str
+    image: Image = field(default_factory=Image)
+    timeout: int = 600
+
+    def check(self) -> None:
+        """Refuse what can't be right wherever it would be made.
+
+        Raises:
+            AwsInputError: with the key, what was found, what is allowed.
+        """
+        check_env(self.env)
+        if not re.match(r"^[a-z_][a-z0-9_-]{0,31}$", self.ssh_user) or self.ssh_user == "root":
+            raise AwsInputError("ssh_user", self.ssh_user, "a login's name, not root")
+        vpc = _network("vpc_cidr", self.vpc_cidr)
+        if not 16 <= vpc.prefixlen <= 28:
+            raise AwsInputError("vpc_cidr", self.vpc_cidr, "a network from /16 to /28")
+        public = _network("public_subnet_cidr", self.public_subnet_cidr)
+        private = _network("private_subnet_cidr", self.private_subnet_cidr)
+        for key, subnet in (("public_subnet_cidr", public), ("private_subnet_cidr", private)):
+            if not subnet.subnet_of(vpc):
+                raise AwsInputError(key, str(subnet), f"a network inside vpc_cidr {vpc}")
+        if public.overlaps(private):
+            raise AwsInputError(
+                "private_subnet_cidr", str(private), f"a network apart from public_subnet_cidr {public}"
+            )
+        for machine in self.machines:
+            subnet = public if machine.public else private
+            if IPv4Address(machine.address) not in subnet:
+                raise AwsInputError(f"machines.{machine.name}.address", machine.address, f"an address in {subnet}")
+            if not 8 <= machine.volume_size <= 16384:
+                raise AwsInputError("volume_size", machine.volume_size, "8 to 16384 (GB)")
+        if not self.public_key.startswith(tuple(f"{one} " for one in _KEY_TYPES)):
+            shown = self.public_key.split(" ")[0][:40]
+            raise AwsInputError(
+                "public_key", shown, f"a public key of type {' or '.join(_KEY_TYPES)} (EC2 knows no others)"
+            )
+
+
+def check_env(env: str) -> None:
+    """Refuse a name that would not do as a tag's value, a group's name, a folder."""
+    if not _NAME.match(env):
+        raise AwsInputError("env_name", env, "up to 40 small letters, digits and hyphens")
+
+
+def _network(key: str, text: str) -> IPv4Network:
+    try:
+        return IPv4Network(text)
+    except ValueError:
+        raise AwsInputError(key, text, "an IPv4 network, as 10.0.0.0/16") from None
