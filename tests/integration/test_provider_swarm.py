@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import subprocess
-import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from swarm_memory import SPEC, MemoryEngine, agent_of, certificate, gateway_of, until
 
 from faas_exp.errors import ConfigError
 from faas_exp.gateway.model import FunctionSpec, FunctionState, InvalidFunctionError
@@ -22,23 +19,8 @@ from faas_exp.gateway.provider import FunctionExistsError, FunctionNotFoundError
 from faas_exp.gateway.providers.swarm import services
 from faas_exp.gateway.providers.swarm.agent import Agent
 from faas_exp.gateway.providers.swarm.peers import Peers
-from faas_exp.gateway.providers.swarm.provider import SwarmProvider
 from faas_exp.gateway.providers.swarm.settings import SwarmSettings
-from faas_exp.gateway.providers.swarm.wire import Deployed, Task, View, tls_context
-from faas_exp.gateway.routing import RouteTable
-
-SPEC = FunctionSpec(
-    name="echo",
-    image="registry:5000/echo@sha256:1",
-    env_process="cat",
-    environment={"greeting": "{{.Node.ID}} = {{", "write_timeout": "5s", "empty": ""},
-    labels={"com.openfaas.scale.min": "2", "team": "x"},
-    annotations={"why": "test"},
-    secrets=("token",),
-    limits={"memory": "64Mi", "cpu": "250m"},
-    requests={"memory": "", "cpu": "0.5"},
-    read_only_root_filesystem=True,
-)
+from faas_exp.gateway.providers.swarm.wire import Deployed, Task, tls_context
 
 
 def as_service(spec: FunctionSpec, replicas: int = 2) -> dict[str, object]:
@@ -63,6 +45,18 @@ def test_the_environment_stands_in_no_label_and_is_no_template() -> None:
     environment = wish["TaskTemplate"]["ContainerSpec"]["Env"]
     assert 'greeting={{"{{"}}.Node.ID}} = {{"{{"}}' in environment
     assert "REPLICA_ID={{.Task.ID}}" in environment
+
+
+def test_who_asked_for_the_number_is_kept_beside_it() -> None:
+    service = {"Spec": {**as_service(SPEC, 2)["Spec"], "UpdateConfig": {"Parallelism": 4}}}  # type: ignore[dict-item]
+    assert not services.autoscaled(service)
+    raised = services.scaled_spec(service, 6, by_autoscaler=True)
+    assert services.autoscaled({"Spec": raised})
+    assert raised["TaskTemplate"] == service["Spec"]["TaskTemplate"], "no replica is replaced over it"
+    assert raised["UpdateConfig"] == service["Spec"]["UpdateConfig"]
+    by_hand = {**raised, "Mode": {"Replicated": {"Replicas": 7}}}
+    assert not services.autoscaled({"Spec": by_hand}), "somebody else has changed it since"
+    assert not services.autoscaled({"Spec": services.scaled_spec({"Spec": raised}, 6, by_autoscaler=False)})
 
 
 def test_no_virtual_ip_and_time_to_finish() -> None:
@@ -107,91 +101,9 @@ def test_settings_name_what_is_wrong(agents: str) -> None:
 # agent and gateways
 
 
-class MemoryEngine:
-    """Swarm as far as the conversation needs one."""
-
-    def __init__(self) -> None:
-        self.functions: dict[str, Deployed] = {}
-        self.gateways: dict[str, str] = {}
-        self.slowness = 0.0
-
-    def view(self) -> View:
-        time.sleep(self.slowness)
-        return View(dict(self.functions), dict(self.gateways))
-
-    def get(self, name: str) -> Deployed | None:
-        return self.functions.get(name)
-
-    def deploy(self, spec: FunctionSpec) -> None:
-        if spec.name in self.functions:
-            raise FunctionExistsError("there")
-        self.functions[spec.name] = Deployed(spec, spec.scale.minimum, "2026-01-01T00:00:00Z")
-
-    def update(self, spec: FunctionSpec) -> None:
-        self.functions[spec.name] = replace(self.functions[spec.name], spec=spec)
-
-    def scale(self, name: str, replicas: int, expected: int | None) -> bool:
-        if name not in self.functions:
-            raise FunctionNotFoundError("gone")
-        if expected is not None and self.functions[name].wanted != expected:
-            return False
-        self.functions[name] = replace(self.functions[name], wanted=replicas)
-        return True
-
-    def delete(self, name: str) -> None:
-        if self.functions.pop(name, None) is None:
-            raise FunctionNotFoundError("gone")
-
-    def events(self) -> Iterator[dict[str, object]]:
-        return iter(())
-
-    def forget(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-def certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    key, cert = folder / f"{name}.key", folder / f"{name}.crt"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    command += ["-keyout", str(key), "-out", str(cert), "-subj", "/CN=agent", "-days", "2"]
-    subprocess.run(command, check=True, capture_output=True)
-    return cert, key
-
-
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return certificate(tmp_path_factory.mktemp("tls"), "agent")
-
-
-@asynccontextmanager
-async def agent_of(engine: MemoryEngine, pair: tuple[Path, Path]) -> AsyncIterator[int]:
-    agent = Agent(engine)  # type: ignore[arg-type]
-    port = await agent.start("127.0.0.1", 0, tls_context(*pair, server=True))
-    try:
-        yield port
-    finally:
-        await agent.close()
-
-
-@asynccontextmanager
-async def gateway_of(ports: list[int], pair: tuple[Path, Path]) -> AsyncIterator[tuple[SwarmProvider, RouteTable]]:
-    agents = tuple(("127.0.0.1", port) for port in ports)
-    provider = SwarmProvider(SwarmSettings(agents, *pair))
-    table = RouteTable()
-    await provider.start(table.apply, table)
-    try:
-        yield provider, table
-    finally:
-        await provider.close()
-
-
-async def until(what: object, seconds: float = 10.0) -> None:
-    assert callable(what)
-    async with asyncio.timeout(seconds):
-        while not what():
-            await asyncio.sleep(0.01)
 
 
 def test_a_change_by_one_gateway_is_known_to_the_others_when_it_answers(pair: tuple[Path, Path]) -> None:

@@ -95,6 +95,16 @@ def test_a_number_that_was_asked_for_stays() -> None:
     assert {decision.next(60 + second, total, route) for second in range(60)} == {7}
 
 
+def test_what_a_former_leader_added_is_taken_away() -> None:
+    """A new leader remembers nothing; the orchestrator does."""
+    route = function(9, min=2, max=20)
+    route.autoscaled = True
+    assert run(route, [0] * 60)[-1] == 2
+    route = function(9, min=2, max=20)
+    route.autoscaled = True
+    assert run(route, [40] * 60)[-1] == 9, "not while the minimum could not carry the load"
+
+
 def test_other_targets() -> None:
     assert set(run(function(max=20, target=100), [90] * 60)) == {1}
     assert run(function(max=20, target=100), [110] * 60)[-1] == 5

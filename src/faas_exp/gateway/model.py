@@ -242,6 +242,8 @@ class FunctionState:
         replicas: those that can be reached: ready ones and draining ones.
         created: ISO 8601, UTC.
         last_error: why replicas don't come up, ``""`` while nothing is wrong.
+        autoscaled: whether an autoscaler asked for this number, this gateway's or another's that led before; never true
+            where the orchestrator does not keep that.
     """
 
     spec: FunctionSpec
@@ -249,6 +251,7 @@ class FunctionState:
     replicas: tuple[Replica, ...] = ()
     created: str = ""
     last_error: str = ""
+    autoscaled: bool = False
 
     @property
     def available(self) -> int:

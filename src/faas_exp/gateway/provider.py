@@ -92,7 +92,8 @@ class Provider(Protocol):
         """Asks for a number of replicas, exactly, whatever the labels say.
 
         Args:
-            expected: do nothing if another number was asked for meanwhile.
+            expected: do nothing if another number was asked for meanwhile. Only the autoscaler says it, so a number
+                asked for with it is one that an autoscaler may take back (``FunctionState.autoscaled``).
 
         Raises:
             FunctionNotFoundError, InvalidFunctionError, ProviderError

@@ -103,6 +103,7 @@ class FunctionRoute:
         last_used: monotonic time of the last request's begin or end.
         in_flight: requests taken and not answered, waiting ones included.
         exec_timeout: seconds by the function's own environment.
+        autoscaled: whether an autoscaler asked for the number of replicas.
     """
 
     def __init__(self, state: FunctionState, registry: dict[str, ReplicaRoute]) -> None:
@@ -115,6 +116,7 @@ class FunctionRoute:
         self.rules: ScaleRules = state.spec.scale
         self.exec_timeout = inf
         self.wanted = 0
+        self.autoscaled = False
         self.deleted = False
         self._waiting: dict[Waiter, None] = {}
         self._turn = 0
@@ -128,6 +130,7 @@ class FunctionRoute:
         self.spec = state.spec
         self.exec_timeout = state.spec.exec_timeout
         self.wanted = state.wanted
+        self.autoscaled = state.autoscaled
         known = {replica.id: replica for replica in self.replicas}
         routes: list[ReplicaRoute] = []
         fresh = False

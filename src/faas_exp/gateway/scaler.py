@@ -85,8 +85,9 @@ class Decision:
                 self._raised_to = min(rules.maximum, wanted + math.ceil(rules.maximum * rules.factor / 100))
                 return self._raised_to
             return wanted
-        if wanted != self._raised_to:
-            # Somebody asked for this number: it is theirs to change, as no alert is resolved that never fired.
+        if wanted != self._raised_to and not function.autoscaled:
+            # Somebody asked for this number: it is theirs to change, as no alert is resolved that never fired. What an
+            # autoscaler that led before this one has added is ours to take away.
             return wanted
         floor = max(rules.minimum, 1)
         calm = self._low_since is not None and now - self._low_since >= patience

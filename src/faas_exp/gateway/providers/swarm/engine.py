@@ -18,9 +18,12 @@ from docker.utils import parse_repository_tag
 from faas_exp.gateway.model import MAX_REPLICAS, FunctionSpec, InvalidFunctionError
 from faas_exp.gateway.provider import FunctionExistsError, FunctionNotFoundError, ProviderError
 from faas_exp.gateway.providers.swarm.services import (
+    AUTOSCALED_LABEL,
     PART_LABEL,
+    autoscaled,
     function_spec,
     port,
+    scaled_spec,
     service_spec,
     wanted_replicas,
 )
@@ -105,7 +108,7 @@ class Engine:
         ]
         up.sort(key=lambda task: task.id)
         error = "" if len(up) >= wanted else self._why_not(service, tasks)
-        return Deployed(spec, wanted, _seconds(service["CreatedAt"]), tuple(up), error)
+        return Deployed(spec, wanted, _seconds(service["CreatedAt"]), tuple(up), error, autoscaled(service))
 
     def _why_not(self, service: dict[str, Any], tasks: list[dict[str, Any]]) -> str:
         """What the newest task that has something to say complains of."""
@@ -132,7 +135,7 @@ class Engine:
         Raises:
             FunctionExistsError, InvalidFunctionError
         """
-        _asked(lambda: self._deploy(spec))
+        _asked(lambda: self._deploy(spec), repeatable=False)
 
     def _deploy(self, spec: FunctionSpec) -> None:
         if self._service(spec.name) is not None:
@@ -156,12 +159,18 @@ class Engine:
 
         def change(service: dict[str, Any]) -> dict[str, Any]:
             scale = spec.scale
-            return self._wish(spec, min(max(wanted_replicas(service), scale.minimum), scale.maximum))
+            wish = self._wish(spec, min(max(wanted_replicas(service), scale.minimum), scale.maximum))
+            if mark := service["Spec"]["Labels"].get(AUTOSCALED_LABEL):
+                wish["Labels"][AUTOSCALED_LABEL] = mark
+            return wish
 
         self._change(spec.name, change)
 
     def scale(self, name: str, replicas: int, expected: int | None) -> bool:
         """Asks for a number of replicas; False when there were not ``expected`` any more, so that nothing was done.
+
+        Args:
+            expected: given by autoscalers, and only by them.
 
         Raises:
             FunctionNotFoundError, InvalidFunctionError
@@ -170,11 +179,10 @@ class Engine:
             raise InvalidFunctionError(f"replicas: found {replicas}, allowed: 0 to {MAX_REPLICAS}")
 
         def change(service: dict[str, Any]) -> dict[str, Any] | None:
-            now = wanted_replicas(service)
-            if now == replicas or (expected is not None and now != expected):
+            if expected is not None and wanted_replicas(service) != expected:
                 return None
-            # The whole of what is there, for what is left out Swarm would reset, and replace replicas over it.
-            return {**service["Spec"], "Mode": {"Replicated": {"Replicas": replicas}}}
+            wish = scaled_spec(service, replicas, by_autoscaler=expected is not None)
+            return None if wish == service["Spec"] else wish
 
         return self._change(name, change)
 
@@ -185,8 +193,16 @@ class Engine:
             FunctionNotFoundError
         """
 
+        tried = False
+
         def remove() -> None:
-            self._api.remove_service(self._existing(name)["ID"])
+            nonlocal tried
+            found = self._service(name)
+            if found is None and not tried:
+                raise FunctionNotFoundError(f"function {name} not found")
+            tried = True
+            if found is not None:
+                self._api.remove_service(found[0]["ID"])
 
         _asked(remove)
 
@@ -316,9 +332,16 @@ def _from_env() -> Any:
     return docker.from_env(version="auto", timeout=_TIMEOUT).api
 
 
-def _asked(question: Callable[[], _T]) -> _T:
+def _asked(question: Callable[[], _T], repeatable: bool = True) -> _T:
+    """The answer, with Docker's errors as ours; a repeatable question is asked again when the connection breaks: it may
+    be one that the engine has closed since it was used last."""
     try:
-        return question()
+        try:
+            return question()
+        except requests.ConnectionError:
+            if not repeatable:
+                raise
+            return question()
     except APIError as error:
         text = str(error.explanation or error)
         if error.status_code == 400 or "invalid argument" in text.lower() or "InvalidArgument" in text:

@@ -22,7 +22,13 @@ _PAUSE = 0.25
 # An agent sends nothing while nothing changes; this asks whether it still lives.
 _SILENCE = 3.0
 
+_TRIES = 3
+
 Address = tuple[str, int]
+
+
+class AgentLostError(ProviderError):
+    """The agent was lost before it answered: the call may have been carried out, or not."""
 
 
 class Link:
@@ -72,7 +78,8 @@ class Link:
         """One call, sent once.
 
         Raises:
-            ProviderError: no agent answers, or it was lost before it did: then the call may have been carried out.
+            AgentLostError: see there.
+            ProviderError: no agent answers.
             FaasExpError: what the agent answers.
         """
         try:
@@ -96,17 +103,16 @@ class Link:
         return answer["ok"]
 
     async def ask(self, name: str, /, **given: Any) -> Any:
-        """A call that changes nothing, sent to another agent when one is lost over it.
+        """A call that does no harm when it is carried out twice: sent again, on a new connection, when the agent is
+        lost over it.
 
         Raises:
             ProviderError, FaasExpError: as ``call``.
         """
-        try:
-            return await self.call(name, **given)
-        except ProviderError:
-            if self._connected.is_set():
-                raise
-            return await self.call(name, **given)
+        for _ in range(_TRIES - 1):
+            with contextlib.suppress(AgentLostError):
+                return await self.call(name, **given)
+        return await self.call(name, **given)
 
     async def _keep(self) -> None:
         for host, port in itertools.cycle(self._agents):
@@ -162,4 +168,4 @@ class Link:
         self._writer = None
         for future in self._waiting.values():
             if not future.done():
-                future.set_exception(ProviderError(f"the agent was lost before it answered: {self._reason}"))
+                future.set_exception(AgentLostError(f"the agent was lost before it answered: {self._reason}"))

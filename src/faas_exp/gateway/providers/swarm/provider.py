@@ -6,10 +6,12 @@ them. Several gateways may serve at once, and any of them may die.
 
 from __future__ import annotations
 
+import contextlib
+
 from faas_exp.gateway import log
 from faas_exp.gateway.model import MAX_REPLICAS, FunctionSpec, FunctionState, InvalidFunctionError, Replica
-from faas_exp.gateway.provider import Publish, ReplicaLoad
-from faas_exp.gateway.providers.swarm.link import Link
+from faas_exp.gateway.provider import FunctionExistsError, FunctionNotFoundError, Publish, ReplicaLoad
+from faas_exp.gateway.providers.swarm.link import AgentLostError, Link
 from faas_exp.gateway.providers.swarm.peers import Peers
 from faas_exp.gateway.providers.swarm.readiness import Readiness
 from faas_exp.gateway.providers.swarm.settings import SwarmSettings
@@ -38,21 +40,35 @@ class SwarmProvider:
         await self._link.start()
 
     async def deploy(self, spec: FunctionSpec) -> None:
-        await self._link.call("deploy", spec=spec.to_json())
+        try:
+            await self._link.call("deploy", spec=spec.to_json())
+        except AgentLostError:
+            try:
+                await self._link.ask("deploy", spec=spec.to_json())
+            except FunctionExistsError:
+                # By ourselves, if it is the very same.
+                found = await self._link.ask("get", name=spec.name)
+                if found is None or Deployed.from_json(found).spec != spec:
+                    raise
         await self._refresh(spec.name)
 
     async def update(self, spec: FunctionSpec) -> None:
-        await self._link.call("update", spec=spec.to_json())
+        await self._link.ask("update", spec=spec.to_json())
         await self._refresh(spec.name)
 
     async def delete(self, name: str) -> None:
-        await self._link.call("delete", name=name)
+        try:
+            await self._link.call("delete", name=name)
+        except AgentLostError:
+            # It may be gone by the call whose answer was lost.
+            with contextlib.suppress(FunctionNotFoundError):
+                await self._link.ask("delete", name=name)
         self._take(name, None)
 
     async def scale(self, name: str, replicas: int, expected: int | None = None) -> None:
         if not 0 <= replicas <= MAX_REPLICAS:
             raise InvalidFunctionError(f"replicas: found {replicas}, allowed: 0 to {MAX_REPLICAS}")
-        await self._link.call("scale", name=name, replicas=replicas, expected=expected)
+        await self._link.ask("scale", name=name, replicas=replicas, expected=expected)
         await self._refresh(name)
 
     async def functions(self) -> list[FunctionState]:
@@ -107,4 +123,6 @@ class SwarmProvider:
             for task in deployed.tasks
             if self._readiness.ready(task)
         )
-        return FunctionState(deployed.spec, deployed.wanted, replicas, deployed.created, deployed.error)
+        return FunctionState(
+            deployed.spec, deployed.wanted, replicas, deployed.created, deployed.error, deployed.autoscaled
+        )

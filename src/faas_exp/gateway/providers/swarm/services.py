@@ -18,6 +18,10 @@ FUNCTION_LABEL = "faas.exp/function"
 PART_LABEL = "faas.exp/part"
 """Marks services, networks and secrets of the platform itself."""
 
+AUTOSCALED_LABEL = "faas.exp/autoscaled"
+"""The number of replicas that an autoscaler asked for last. It stands beside the service, not in its tasks, so a change
+of it replaces none; and the scaler that leads next knows by it what its predecessor has added."""
+
 SECRETS_FOLDER = "/var/openfaas/secrets"
 PORT = 8080
 
@@ -121,6 +125,21 @@ def function_spec(service: dict[str, Any]) -> FunctionSpec | None:
 def wanted_replicas(service: dict[str, Any]) -> int:
     """Replicas asked for."""
     return int(service["Spec"]["Mode"].get("Replicated", {}).get("Replicas", 0))
+
+
+def autoscaled(service: dict[str, Any]) -> bool:
+    """Whether it was an autoscaler that asked for them."""
+    labels = service["Spec"].get("Labels") or {}
+    return bool(labels.get(AUTOSCALED_LABEL) == str(wanted_replicas(service)))
+
+
+def scaled_spec(service: dict[str, Any], replicas: int, by_autoscaler: bool) -> dict[str, Any]:
+    """The same service with another number; the whole of it, for what is left out Swarm would reset, and replace
+    replicas over it."""
+    labels = {key: value for key, value in (service["Spec"].get("Labels") or {}).items() if key != AUTOSCALED_LABEL}
+    if by_autoscaler:
+        labels[AUTOSCALED_LABEL] = str(replicas)
+    return {**service["Spec"], "Labels": labels, "Mode": {"Replicated": {"Replicas": replicas}}}
 
 
 def port(spec: FunctionSpec) -> int:

@@ -52,6 +52,7 @@ class Deployed:
         wanted: replicas asked for.
         created: ISO 8601, UTC.
         error: why tasks don't come up, "" while nothing is wrong.
+        autoscaled: whether an autoscaler asked for ``wanted``.
     """
 
     spec: FunctionSpec
@@ -59,6 +60,7 @@ class Deployed:
     created: str
     tasks: tuple[Task, ...] = ()
     error: str = ""
+    autoscaled: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """For the wire; it holds the environment."""
@@ -68,6 +70,7 @@ class Deployed:
             "created": self.created,
             "tasks": [asdict(task) for task in self.tasks],
             "error": self.error,
+            "autoscaled": self.autoscaled,
         }
 
     @classmethod
@@ -83,6 +86,7 @@ class Deployed:
             created=data["created"],
             tasks=tuple(Task(**task) for task in data["tasks"]),
             error=data["error"],
+            autoscaled=data["autoscaled"],
         )
 
 
