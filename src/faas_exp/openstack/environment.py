@@ -1,0 +1,164 @@
+"""One environment from wish to machines that run: the story, step by step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from faas_exp.openstack import access, machines, marks, preflight
+from faas_exp.openstack.ledger import Ledger
+from faas_exp.openstack.network import NetworkMaker
+from faas_exp.openstack.quota import check_quota
+from faas_exp.openstack.session import Cloud
+from faas_exp.openstack.spec import Wish
+from faas_exp.openstack.survey import PORT, SERVER, SERVER_GROUP, Found, Resource, survey
+from faas_exp.openstack.tagging import tag
+
+
+@dataclass
+class Made:
+    """What there is now (or would be, in a check).
+
+    Attributes:
+        changes: what was done, in order; empty on a second run.
+        network: ids by part: ``network_id``, ``subnet_ids``, ``router_id`` and so on; ``(planned)`` in a check.
+        public_ip: the bastion's.
+        machines: name, role, groups, address, id and host key of all, those of clusters that stand beside included.
+        created: names of machines that are new.
+        surplus: names of machines of this cluster which the wish does not hold; they are left alone.
+        notes: where a machine differs from the wish in what can't be changed while it lives.
+    """
+
+    changes: list[str]
+    network: dict[str, Any]
+    public_ip: str
+    machines: list[dict[str, Any]]
+    created: list[str]
+    surplus: list[str]
+    notes: list[str] = field(default_factory=list)
+
+
+def ensure(cloud: Cloud, wish: Wish, host_keys: Path, *, check: bool = False) -> Made:
+    """Make what is missing, change what differs and can be changed, leave the rest.
+
+    Args:
+        host_keys: folder for the machines' host keys.
+        check: only find out what would be done.
+
+    Raises:
+        OpenStackError: one line; what was made until then is marked, and the next run goes on from it.
+    """
+    wish.check(check_mode=check)
+    found = survey(cloud, wish.env)
+    checked = preflight.check(cloud, wish, found)
+    rules = access.wanted_rules(wish, found)
+    check_quota(cloud, wish, found, checked, rules)
+
+    ledger = Ledger(cloud, wish.env, check)
+    access.key_pair(ledger, wish, found)
+    maker = NetworkMaker(ledger, wish, found, checked.external_network)
+    network = maker.make()
+    groups = access.security_groups(ledger, wish, found, rules)
+    server_groups = machines.make_server_groups(ledger, wish, found)
+    ports = machines.make_ports(ledger, wish, found, network, groups)
+    public_ip = ""
+    for machine in wish.machines:
+        if machine.public:
+            public_ip = maker.floating_address(ports[machine.name], machine.address)
+    created = machines.make_machines(ledger, wish, found, checked, ports, server_groups, host_keys)
+    tag(ledger)
+    running = {one.name: one for one in found.of(SERVER)} if check else machines.wait_for_machines(ledger, wish)
+    return Made(
+        changes=ledger.changes,
+        network={
+            "network_id": network.network,
+            "subnet_ids": [network.subnet],
+            "router_id": network.router,
+            "security_group_ids": [groups[name] for name in sorted(groups)],
+            "security_groups": groups,
+            "server_groups": server_groups,
+        },
+        public_ip=public_ip,
+        machines=_machines(wish, running, found),
+        created=created,
+        surplus=_surplus(wish, found),
+        notes=_notes(wish, found, checked),
+    )
+
+
+def _machines(wish: Wish, running: dict[str, Resource], found: Found) -> list[dict[str, Any]]:
+    """The machines as role cloud_common takes them."""
+    described = []
+    for machine in wish.machines:
+        server = running.get(wish.name(machine.name))
+        described.append(
+            {
+                "name": machine.name,
+                "role": machine.role,
+                "groups": list(machine.groups),
+                "address": machine.address,
+                "id": server.id if server else "",
+                "host_key": server.raw.metadata.get(marks.HOST_KEY, "") if server else "",
+            }
+        )
+    wished = {wish.name(machine.name) for machine in wish.machines}
+    return described + [one for server in found.of(SERVER) if server.name not in wished for one in describe(server)]
+
+
+def describe(server: Resource) -> list[dict[str, Any]]:
+    """A server as its own marks tell it; nothing where it has no address (yet)."""
+    address = fixed_address(server.raw)
+    groups = server.raw.metadata.get(marks.GROUPS, "").split("/")
+    if not address or not groups[0]:
+        return []
+    return [
+        {
+            "name": server.raw.metadata.get(marks.MACHINE, server.name),
+            "role": groups[0],
+            "groups": groups,
+            "address": address,
+            "id": server.id,
+            "host_key": server.raw.metadata.get(marks.HOST_KEY, ""),
+        }
+    ]
+
+
+def fixed_address(server: Any) -> str:
+    """The private IPv4 address of a server as compute lists it; empty when it has none yet."""
+    for addresses in (server.addresses or {}).values():
+        for one in addresses:
+            if one.get("OS-EXT-IPS:type", "fixed") == "fixed" and one.get("version", 4) == 4:
+                return str(one["addr"])
+    return ""
+
+
+def _surplus(wish: Wish, found: Found) -> list[str]:
+    wished = {wish.name(machine.name) for machine in wish.machines}
+    roles = {f"{wish.orchestrator}_control", f"{wish.orchestrator}_workers"}
+    return sorted(
+        one.name
+        for one in found.of(SERVER)
+        if one.name not in wished
+        and one.raw.task_state != "deleting"
+        and one.raw.metadata.get(marks.GROUPS, "").split("/")[0] in roles
+    )
+
+
+def _notes(wish: Wish, found: Found, checked: preflight.Checked) -> list[str]:
+    notes = []
+    for machine in wish.machines:
+        server, port = found.one(SERVER, wish.name(machine.name)), found.one(PORT, wish.name(machine.name))
+        if server is None:
+            continue
+        wanted, has = checked.flavors[machine.flavor], server.raw.flavor or {}
+        is_a = has.get("original_name") or has.get("name") or has.get("id")
+        if is_a not in (wanted.name, wanted.id):
+            notes.append(f"{server} is a {is_a}, not a {machine.flavor}: delete it to have it made anew")
+        if port is None or (port.raw.device_id and port.raw.device_id != server.id):
+            notes.append(f"{server} has lost its port: delete it to have it made anew")
+    for group in found.of(SERVER_GROUP):
+        policy = group.raw.policy or (group.raw.policies or [""])[0]
+        if wish.placement != "none" and policy != machines.POLICIES[wish.placement]:
+            notes.append(f"{group} is of policy {policy}: tear down to change it")
+    return notes

@@ -1,0 +1,47 @@
+"""SSH host keys, made here and given to each machine as it is born.
+
+Whoever connects first then knows what to expect: nothing is accepted blindly. The public half is also in the
+machine's metadata, so that another controller learns it from OpenStack itself.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from faas_exp.openstack.errors import OpenStackError
+
+
+@dataclass(frozen=True)
+class HostKey:
+    """One machine's key: OpenSSH's private format, and ``type base64`` of the public half."""
+
+    private: str = field(repr=False)
+    public: str
+
+
+def host_key(folder: Path, machine: str) -> HostKey:
+    """The key of a machine, made when there is none.
+
+    Raises:
+        OpenStackError: ``ssh-keygen`` is missing or fails.
+    """
+    path = folder / machine
+    if not path.is_file():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Renamed into place: a half-written key would be taken for a whole one.
+        draft = folder / f".{machine}.new"
+        for leftover in (draft, draft.with_name(f"{draft.name}.pub")):
+            leftover.unlink(missing_ok=True)
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", machine, "-f", str(draft)]
+        try:
+            subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        except FileNotFoundError:
+            raise OpenStackError("ssh-keygen: not found. Install OpenSSH's client") from None
+        except subprocess.CalledProcessError as error:
+            raise OpenStackError(f"ssh-keygen: {error.stderr.strip() or error.stdout.strip()}") from None
+        draft.with_name(f"{draft.name}.pub").rename(folder / f"{machine}.pub")
+        draft.rename(path)
+    public = path.with_name(f"{machine}.pub").read_text(encoding="utf-8").split()
+    return HostKey(path.read_text(encoding="utf-8"), " ".join(public[:2]))

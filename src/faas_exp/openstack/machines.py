@@ -1,0 +1,267 @@
+"""Machines: ports with fixed addresses first, then the servers on them, all at once, each exactly once.
+
+A port belongs to one server at most and its address to one port at most: OpenStack itself refuses what would double a
+machine.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from faas_exp.openstack import marks
+from faas_exp.openstack.errors import FAILURES, OpenStackError, explain
+from faas_exp.openstack.hostkeys import HostKey, host_key
+from faas_exp.openstack.ledger import PLANNED, Ledger
+from faas_exp.openstack.network import Network
+from faas_exp.openstack.patience import again, create_once, until_free, wait_until
+from faas_exp.openstack.preflight import Checked
+from faas_exp.openstack.spec import Machine, Wish
+from faas_exp.openstack.survey import PORT, SERVER, SERVER_GROUP, Found, Resource, survey
+
+_AT_ONCE = 8
+POLICIES = {"soft": "soft-anti-affinity", "strict": "anti-affinity"}
+
+
+def make_server_groups(ledger: Ledger, wish: Wish, found: Found) -> dict[str, str]:
+    """One server group for each role of the cluster; ids by role."""
+    groups: dict[str, str] = {}
+    if wish.placement == "none":
+        return groups
+    policy = POLICIES[wish.placement]
+    for role in sorted({machine.role for machine in wish.machines if machine.in_cluster}):
+        name = marks.server_group_name(wish.env, role)
+        there = found.one(SERVER_GROUP, name)
+        if there is None:
+            create = partial(ledger.cloud.api.compute.create_server_group, name=name, policy=policy)
+            look = partial(_look, ledger, wish, SERVER_GROUP, name)
+            made = ledger.do(f"create server group {name} ({policy})", partial(create_once, create, look))
+            groups[role] = PLANNED if made is None else str(made.id)
+        else:
+            groups[role] = there.id
+    return groups
+
+
+def make_ports(ledger: Ledger, wish: Wish, found: Found, network: Network, groups: dict[str, str]) -> dict[str, str]:
+    """A port for each machine; ids by machine. What is missing is made in one request: all or none."""
+    api = ledger.cloud.api.network
+    missing = [machine for machine in wish.machines if found.one(PORT, wish.name(machine.name)) is None]
+    ports = {machine.name: PLANNED for machine in missing}
+    names = {wish.name(machine.name): machine.name for machine in missing}
+
+    def look() -> list[Any] | None:
+        there = [one.raw for one in survey(ledger.cloud, wish.env, (PORT,)).all if one.name in names]
+        return there if len(there) == len(names) else None
+
+    if missing:
+        bodies = [
+            {
+                "name": wish.name(machine.name),
+                "description": marks.mark(wish.env),
+                "network_id": network.network,
+                "fixed_ips": [{"subnet_id": network.subnet, "ip_address": machine.address}],
+                "security_group_ids": [groups[machine.role]],
+            }
+            for machine in missing
+        ]
+        what = "create ports " + ", ".join(f"{wish.name(one.name)} ({one.address})" for one in missing)
+        made = ledger.do(what, lambda: create_once(lambda: list(api.create_ports(bodies)), look))
+        ports.update({names[one.name]: str(one.id) for one in made or []})
+    for machine in wish.machines:
+        there = found.one(PORT, wish.name(machine.name))
+        if there is None:
+            continue
+        ports[machine.name] = there.id
+        if list(there.raw.security_group_ids or []) != [groups[machine.role]]:
+            update = partial(api.update_port, there.id, security_group_ids=[groups[machine.role]])
+            ledger.do(f"set the security group of {there}", partial(again, update))
+    return ports
+
+
+def make_machines(
+    ledger: Ledger,
+    wish: Wish,
+    found: Found,
+    checked: Checked,
+    ports: dict[str, str],
+    server_groups: dict[str, str],
+    host_keys: Path,
+) -> list[str]:
+    """Start what is missing or stopped; does not wait.
+
+    Args:
+        host_keys: folder of the machines' host keys.
+
+    Returns:
+        the names of machines that are new.
+
+    Raises:
+        OpenStackError: one or more could not be started; each is named. Those that could are there.
+    """
+    jobs: list[Callable[[], Any]] = []
+    new = []
+    for machine in wish.machines:
+        server = found.one(SERVER, wish.name(machine.name))
+        if server is None or _must_go(server):
+            new.append(machine.name)
+            # Keys before threads: the files are made one after the other, and a check makes none.
+            key = HostKey("", "") if ledger.check else host_key(host_keys, machine.name)
+            request = _request(wish, checked, machine, ports[machine.name], server_groups.get(machine.role), key)
+            jobs.append(partial(_start, ledger, wish, machine, request, server))
+        elif server.raw.status == "SHUTOFF":
+            start = partial(ledger.cloud.api.compute.start_server, server.id)
+            jobs.append(partial(ledger.do, f"start {server} again", partial(until_free, start)))
+    _all_of(jobs)
+    return new
+
+
+def _all_of(jobs: Iterable[Callable[[], Any]]) -> None:
+    """Run all, then tell of all that failed."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        futures = [pool.submit(job) for job in jobs]
+    failed = [error for future in futures if (error := future.exception()) is not None]
+    for error in failed:
+        if not isinstance(error, OpenStackError):
+            raise error
+    if failed:
+        raise OpenStackError("; ".join(dict.fromkeys(str(error) for error in failed)))
+
+
+def _must_go(server: Resource) -> bool:
+    """Whether it is on its way out, or never came to life (no hypervisor had room for it, say)."""
+    if server.raw.task_state == "deleting" or server.raw.status in ("DELETED", "SOFT_DELETED"):
+        return True
+    if server.raw.status != "ERROR":
+        return False
+    if server.raw.launched_at:
+        raise OpenStackError(
+            f"{server} has run and is in state ERROR{_fault(server)}. What to do: `openstack server show`, "
+            "then `openstack server reboot --hard`, or delete it to have it made anew"
+        )
+    return True
+
+
+def _fault(server: Resource) -> str:
+    message = (server.raw.fault or {}).get("message", "")
+    return f": {' '.join(message.split()).rstrip('.')}" if message else ""
+
+
+def _remove(ledger: Ledger, server: Resource, timeout: int) -> None:
+    delete = partial(ledger.cloud.api.compute.delete_server, server.id, ignore_missing=True)
+    ledger.do(f"delete {server}, which never ran or is on its way out", partial(until_free, delete))
+    if not ledger.check:
+        wait_for_end(ledger, [server], timeout)
+
+
+def wait_for_end(ledger: Ledger, servers: list[Resource], timeout: int) -> None:
+    """Wait until servers are gone."""
+    ids = {one.id for one in servers}
+    names = ", ".join(sorted(one.name for one in servers))
+    wait_until(
+        lambda: not ids & {one.id for one in survey(ledger.cloud, ledger.env, (SERVER,)).all},
+        f"end of machines {names}",
+        timeout,
+    )
+
+
+def user_data(machine: Machine, wish: Wish, key: HostKey) -> str:
+    """What cloud-init does at birth: name, login, host key. Nothing else: roles do the rest."""
+    config = {
+        "hostname": machine.name,
+        "preserve_hostname": False,
+        "manage_etc_hosts": "localhost",
+        # Renames the image's own login, with its rights; its key is the key pair.
+        "user": {"name": wish.ssh_user},
+        "disable_root": True,
+        "ssh_pwauth": False,
+        # Keys of the image, should it have any, are not kept; where ssh_keys is given no others are made.
+        "ssh_deletekeys": True,
+        "ssh_keys": {"ed25519_private": key.private, "ed25519_public": f"{key.public} {machine.name}"},
+    }
+    return "#cloud-config\n" + yaml.safe_dump(config, sort_keys=False, width=1000)
+
+
+def _request(
+    wish: Wish, checked: Checked, machine: Machine, port: str, server_group: str | None, key: HostKey
+) -> dict[str, Any]:
+    request: dict[str, Any] = {
+        "name": wish.name(machine.name),
+        "flavor_id": checked.flavors[machine.flavor].id,
+        "image_id": checked.image,
+        "key_name": marks.key_pair_name(wish.env),
+        "networks": [{"port": port}],
+        "user_data": base64.b64encode(user_data(machine, wish, key).encode()).decode(),
+        "metadata": {
+            marks.ENV: wish.env,
+            marks.MACHINE: machine.name,
+            marks.GROUPS: "/".join(machine.groups),
+            marks.HOST_KEY: key.public,
+        },
+    }
+    if server_group:
+        request["scheduler_hints"] = {"group": server_group}
+    if wish.zone:
+        request["availability_zone"] = wish.zone
+    if wish.config_drive:
+        request["config_drive"] = True
+    return request
+
+
+def _look(ledger: Ledger, wish: Wish, kind: str, name: str) -> Any:
+    made = survey(ledger.cloud, wish.env, (kind,)).one(kind, name)
+    return None if made is None else made.raw
+
+
+def _start(ledger: Ledger, wish: Wish, machine: Machine, request: dict[str, Any], instead_of: Resource | None) -> None:
+    if instead_of:
+        _remove(ledger, instead_of, wish.timeout)
+    name = wish.name(machine.name)
+    create = partial(ledger.cloud.api.compute.create_server, **request)
+    look = partial(_look, ledger, wish, SERVER, name)
+    what = f"start machine {name} ({machine.flavor}, {machine.address})"
+    ledger.do(what, lambda: create_once(create, look))
+
+
+def wait_for_machines(ledger: Ledger, wish: Wish) -> dict[str, Resource]:
+    """Wait until all run.
+
+    Returns:
+        them, by name.
+
+    Raises:
+        OpenStackError: one failed, with OpenStack's reason; or not all run in time.
+    """
+    names = {wish.name(machine.name) for machine in wish.machines}
+    running: dict[str, Resource] = {}
+
+    def look() -> bool:
+        now = [one for one in survey(ledger.cloud, wish.env, (SERVER,)).all if one.name in names]
+        failed = [one for one in now if one.raw.status == "ERROR"]
+        if failed:
+            raise OpenStackError("; ".join(f"{one} failed{_reason(ledger, one)}" for one in failed) + f". {_ADVICE}")
+        running.clear()
+        running.update({one.name: one for one in now if one.raw.status == "ACTIVE"})
+        return len(running) == len(names)
+
+    wait_until(look, f"{wish.env}: {len(names)} machines run", wish.timeout)
+    return dict(running)
+
+
+_ADVICE = (
+    "What to do: run it again (it is made anew), give another flavor or availability_zone, or "
+    "cloud_openstack_placement=soft where hypervisors are few"
+)
+
+
+def _reason(ledger: Ledger, server: Resource) -> str:
+    try:
+        raw = again(partial(ledger.cloud.api.compute.get_server, server.id))
+    except FAILURES as error:
+        return f" ({explain(error, 'ask why')})"
+    return _fault(Resource(server.kind, server.id, server.env, server.name, server.created, raw))
