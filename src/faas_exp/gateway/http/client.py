@@ -82,6 +82,8 @@ async def request(
     body: bytes = b"",
     timeout: float = 30.0,
     limit: int = 64 * 1024**2,
+    tls: ssl.SSLContext | None = None,
+    server_name: str | None = None,
 ) -> Reply:
     """One request on a connection of its own.
 
@@ -90,6 +92,8 @@ async def request(
         headers: besides Host, Content-Length and Connection.
         timeout: seconds for the whole exchange.
         limit: bytes of the response's body.
+        tls: for https; None is the system's authorities and no certificate of our own.
+        server_name: the name that the server's certificate must have; None is the URL's host.
 
     Raises:
         ClientError: no whole response; the text says why.
@@ -101,10 +105,15 @@ async def request(
         raise ClientError(f"bad URL {url!r}: {error}") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ClientError(f"bad URL {url!r}: neither http nor https")
-    tls = ssl.create_default_context() if parts.scheme == "https" else None
+    if parts.scheme == "http":
+        tls = server_name = None
+    elif tls is None:
+        tls = ssl.create_default_context()
     try:
         async with asyncio.timeout(timeout):
-            reader, writer = await asyncio.open_connection(parts.hostname, port or (443 if tls else 80), ssl=tls)
+            reader, writer = await asyncio.open_connection(
+                parts.hostname, port or (443 if tls else 80), ssl=tls, server_hostname=server_name
+            )
             try:
                 target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
                 head = [f"{method} {target} HTTP/1.1\r\nHost: {parts.netloc.rpartition('@')[2]}\r\n".encode()]

@@ -9,7 +9,7 @@ from faas_exp.errors import ConfigError
 from faas_exp.gateway.provider import Provider
 from faas_exp.gateway.settings import Settings
 
-NAMES = ("process", "swarm")
+NAMES = ("process", "swarm", "nomad")
 
 
 def create(name: str, settings: Settings, state_dir: Path, functions_dir: Path | None) -> Provider:
@@ -30,4 +30,9 @@ def create(name: str, settings: Settings, state_dir: Path, functions_dir: Path |
         from faas_exp.gateway.providers.swarm.settings import SwarmSettings
 
         return SwarmProvider(SwarmSettings.from_environment(os.environ))
+    if name == "nomad":
+        from faas_exp.gateway.providers.nomad.provider import NomadProvider
+        from faas_exp.gateway.providers.nomad.settings import NomadSettings
+
+        return NomadProvider(NomadSettings.from_environment(os.environ))
     raise ConfigError("command line", "--provider", repr(name), ", ".join(NAMES))
