@@ -13,6 +13,7 @@ from faas_exp.aws.spec import Wish
 from faas_exp.aws.survey import Found, survey
 from faas_exp.aws.tags import specification
 from faas_exp.firewall import Rule
+from faas_exp.machines import ORCHESTRATORS
 
 # protocol, first port, last port, source (a network or a group's id)
 _Key = tuple[str, int, int, str]
@@ -35,24 +36,25 @@ def key_pair(ledger: Ledger, wish: Wish, found: Found) -> None:
     ledger.do(f"import key pair {wish.env}", lambda: create_once(create, look))
 
 
-def security_groups(ledger: Ledger, wish: Wish, found: Found, vpc: str) -> dict[str, str]:
+def security_groups(ledger: Ledger, wish: Wish, rules: list[Rule], found: Found, vpc: str) -> dict[str, str]:
     """One group for each part, with exactly the rules wished: what is missing is opened, what is too much is closed.
 
     Returns:
         the groups' ids by inventory group.
     """
-    names = sorted({rule.to for rule in wish.rules} | {machine.role for machine in wish.machines})
+    names = sorted({rule.to for rule in rules} | {machine.role for machine in wish.machines})
     groups = {name: _group(ledger, wish, found, vpc, name) for name in names}
     known = {one.id for one in found.of("security group")}
     for name in names:
-        wanted = {_key(rule, groups): rule for rule in wish.rules if rule.to == name}
+        wanted = {_key(rule, groups): rule for rule in rules if rule.to == name}
         _rules(ledger, wish, name, groups[name], wanted, is_new=groups[name] not in known)
     return groups
 
 
-def parts_with_groups(found: Found, env: str) -> set[str]:
-    """The inventory groups for which there are security groups already."""
-    return {one.name.removeprefix(f"{env}-") for one in found.of("security group")}
+def standing_orchestrators(found: Found, env: str) -> set[str]:
+    """Orchestrators for whose clusters there are security groups already."""
+    parts = {one.name.removeprefix(f"{env}-") for one in found.of("security group")}
+    return {one for one in ORCHESTRATORS if f"{one}_control" in parts}
 
 
 def _group(ledger: Ledger, wish: Wish, found: Found, vpc: str, part: str) -> str:

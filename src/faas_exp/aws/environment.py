@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from faas_exp.aws import access, preflight, tags
+from faas_exp.aws.home import same_home, settle
 from faas_exp.aws.ledger import Ledger
 from faas_exp.aws.machines import give_public_address, make_machines, wait_for_machines
 from faas_exp.aws.network import NetworkMaker
@@ -23,8 +24,9 @@ class Made:
         changes: what was done, in order; empty on a second run.
         network: ids by part: ``vpc_id``, ``subnet_ids``, ``security_group_ids`` and so on; ``(planned)`` in a check.
         public_ip: the bastion's.
-        created: names of machines that are new.
-        surplus: names of machines of this cluster which the wish does not hold; they are left alone.
+        machines: those of other clusters in this environment included.
+        created: machines that are new, by their names in the inventory (``<env>-<name>``).
+        surplus: machines of this cluster which the wish does not hold, named likewise; they are left alone.
         notes: where a machine differs from the wish in what can't be changed while it lives.
     """
 
@@ -37,27 +39,33 @@ class Made:
     notes: list[str] = field(default_factory=list)
 
 
-def ensure(cloud: Cloud, wish: Wish, host_keys: Path, *, check: bool = False) -> Made:
+def ensure(cloud: Cloud, wish: Wish, state: Path, *, check: bool = False) -> Made:
     """Make what is missing, change what differs and can be changed, leave the rest.
 
     Args:
-        host_keys: folder for the machines' host keys.
+        state: the environment's folder on the controller, for the machines' host keys among others.
         check: only find out what would be done.
 
     Raises:
         AwsError: one line; what was made until then is tagged, and the next run goes on from it.
     """
-    wish.check()
+    wish.check(key_optional=check)
+    same_home(cloud, wish.env, state)
     found = survey(cloud, wish.env)
     checked = preflight.check(cloud, wish, found)
+    rules = wish.rules(access.standing_orchestrators(found, wish.env))
     ledger = Ledger(cloud, wish.env, check)
+    if not check:
+        settle(cloud, state)
     maker = NetworkMaker(ledger, wish, found)
     access.key_pair(ledger, wish, found)
     network = maker.make()
-    groups = access.security_groups(ledger, wish, found, network.vpc)
-    created = make_machines(ledger, wish, found, checked, network, groups, host_keys)
+    groups = access.security_groups(ledger, wish, rules, found, network.vpc)
+    created = make_machines(ledger, wish, found, checked, network, groups, state / "host_keys")
     maker.finish(network)
-    running = {one.name: one for one in found.of("instance")} if check else wait_for_machines(ledger, wish)
+    running = {one.name: one for one in found.of("instance") if one.state != "shutting-down"}
+    if not check:
+        running.update(wait_for_machines(ledger, wish))
     public_ip = give_public_address(ledger, wish, maker, running)
     return Made(
         changes=ledger.changes,
@@ -71,28 +79,31 @@ def ensure(cloud: Cloud, wish: Wish, host_keys: Path, *, check: bool = False) ->
         },
         public_ip=public_ip,
         machines=_machines(wish, running),
-        created=created,
+        created=[f"{wish.env}-{name}" for name in created],
         surplus=_surplus(wish, found),
         notes=_notes(wish, found),
     )
 
 
 def _machines(wish: Wish, running: dict[str, Resource]) -> list[dict[str, Any]]:
-    """The machines, those of other clusters in this environment included, as role cloud_common takes them."""
-    machines = []
-    for machine in wish.machines:
-        instance = running.get(f"{wish.env}-{machine.name}")
-        machines.append(
-            {
-                "name": machine.name,
-                "role": machine.role,
-                "groups": list(machine.groups),
-                "address": machine.address,
-                "id": instance.id if instance else "",
-                "host_key": instance.tags.get(tags.HOST_KEY, "") if instance else "",
-            }
-        )
-    return machines
+    """The machines, as role cloud_common takes them."""
+    prefix = f"{wish.env}-"
+    planned = {
+        prefix + one.name: {"name": one.name, "groups": list(one.groups), "address": one.address, "id": ""}
+        for one in wish.machines
+    }
+    there = {
+        name: {
+            "name": name.removeprefix(prefix),
+            "groups": one.tags.get(tags.GROUPS, "").split("/"),
+            "address": one.raw.get("PrivateIpAddress", ""),
+            "id": one.id,
+            "host_key": one.tags.get(tags.HOST_KEY, ""),
+        }
+        for name, one in running.items()
+    }
+    machines = [machine for _, machine in sorted({**planned, **there}.items())]
+    return [{"host_key": "", **machine, "role": machine["groups"][0]} for machine in machines]
 
 
 def _of_this_cluster(wish: Wish) -> set[str]:

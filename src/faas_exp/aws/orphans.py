@@ -38,10 +38,14 @@ class Leftover:
 
     def __str__(self) -> str:
         counts = Counter(one.kind for one in self.resources)
-        what = ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items())
+        what = ", ".join(f"{count} {_plural(kind) if count > 1 else kind}" for kind, count in counts.items())
         age = "of unknown age" if self.hours is None else f"{self.hours:.1f} h old"
         spent = "" if self.spent is None else f", about ${self.spent:.2f} so far"
         return f"{self.env} ({self.region}), {age}, {self.cost}{spent}: {what}"
+
+
+def _plural(kind: str) -> str:
+    return f"{kind}es" if kind.endswith("s") else f"{kind}s"
 
 
 def regions(cloud: Cloud) -> list[str]:

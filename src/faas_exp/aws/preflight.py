@@ -119,7 +119,7 @@ def key_pair(cloud: Cloud, wish: Wish, found: Found) -> None:
     ours = found.one("key pair", wish.env)
     if ours is not None:
         public = ours.raw.get("PublicKey", "")
-        if public and public.split()[:2] != wish.public_key.split()[:2]:
+        if public and public.split()[:2] != wish.public_key.split()[:2] and wish.public_key:
             raise AwsInputError(
                 "public_key",
                 " ".join(wish.public_key.split()[2:3]) or wish.public_key.split()[0],

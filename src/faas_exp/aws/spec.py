@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
 from faas_exp.aws.errors import AwsInputError
-from faas_exp.firewall import Rule
+from faas_exp.firewall import Rule, rules
 
 # Fits a tag, a key pair's name, a security group's name with a suffix, and a folder.
 _NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")
@@ -60,9 +61,11 @@ class Wish:
 
     Attributes:
         env: its name, and the value of the tag.
-        public_key: the login's public key, one line.
+        public_key: the login's public key, one line; empty only in a check that comes before it is made.
         ssh_user: the login that cloud-init makes.
-        rules: who may talk to whom.
+        orchestrators: whose clusters this wish is about.
+        admin: networks from which the bastion's SSH may be reached.
+        ports: what differs from :data:`faas_exp.firewall.DEFAULT_PORTS`.
         timeout: seconds for machines and NAT gateway to be there, or gone.
     """
 
@@ -72,19 +75,36 @@ class Wish:
     public_subnet_cidr: str
     private_subnet_cidr: str
     machines: tuple[Machine, ...]
-    rules: tuple[Rule, ...]
+    orchestrators: tuple[str, ...]
+    admin: tuple[str, ...]
     public_key: str
     ssh_user: str
+    ports: Mapping[str, str | int] = field(default_factory=dict)
     image: Image = field(default_factory=Image)
     timeout: int = 600
 
-    def check(self) -> None:
+    def rules(self, standing: Iterable[str] = ()) -> list[Rule]:
+        """Who may talk to whom.
+
+        Args:
+            standing: orchestrators whose clusters are there already; they keep their rules.
+        """
+        return rules({*self.orchestrators, *standing}, admin=self.admin, ports=self.ports)
+
+    def check(self, *, key_optional: bool = False) -> None:
         """Refuse what can't be right wherever it would be made.
+
+        Args:
+            key_optional: the public key may be missing still.
 
         Raises:
             AwsInputError: with the key, what was found, what is allowed.
+            FirewallError: the same, for a port or a network of the administrator's.
         """
         check_env(self.env)
+        if not self.admin:
+            raise AwsInputError("admin_cidr", "", "one or more networks, as 203.0.113.7/32")
+        self.rules()
         if not re.match(r"^[a-z_][a-z0-9_-]{0,31}$", self.ssh_user) or self.ssh_user == "root":
             raise AwsInputError("ssh_user", self.ssh_user, "a login's name, not root")
         vpc = _network("vpc_cidr", self.vpc_cidr)
@@ -105,6 +125,8 @@ class Wish:
                 raise AwsInputError(f"machines.{machine.name}.address", machine.address, f"an address in {subnet}")
             if not 8 <= machine.volume_size <= 16384:
                 raise AwsInputError("volume_size", machine.volume_size, "8 to 16384 (GB)")
+        if key_optional and not self.public_key:
+            return
         if not self.public_key.startswith(tuple(f"{one} " for one in _KEY_TYPES)):
             shown = self.public_key.split(" ")[0][:40]
             raise AwsInputError(

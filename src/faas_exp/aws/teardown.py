@@ -28,7 +28,7 @@ _REST: tuple[tuple[str, _Delete], ...] = (
     ("route table", lambda ec2, one: ec2.delete_route_table(RouteTableId=one.id)),
     ("security group", lambda ec2, one: ec2.delete_security_group(GroupId=one.id)),
     ("vpc", lambda ec2, one: ec2.delete_vpc(VpcId=one.id)),
-    ("key pair", lambda ec2, one: ec2.delete_key_pair(KeyPairId=one.id)),
+    ("key pair", lambda ec2, one: ec2.delete_key_pair(KeyName=one.raw["KeyName"])),
 )
 
 
