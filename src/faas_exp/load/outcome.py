@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,12 @@ from faas_exp.load.stats import GeneratorFacts, LoadStats, summarise
 
 
 def outcome(
-    spec: LoadSpec, rows: Rows, facts: list[dict[str, Any]], wall_ns_at_zero: int, calibration: dict[str, Any] | None
+    spec: LoadSpec,
+    rows: Rows,
+    facts: list[dict[str, Any]],
+    wall_ns_at_zero: int,
+    calibration: dict[str, Any] | None,
+    machines: Sequence[dict[str, Any]] = (),
 ) -> LoadStats:
     """Statistics and verdict of a run.
 
@@ -23,6 +29,7 @@ def outcome(
         facts: what each of them said of itself (``Session.finish``, ``stopped``, ``locust``).
         wall_ns_at_zero: Unix time at zero of the rows' clock, ns.
         calibration: of the load generator, if known.
+        machines: what the master of several machines says of each.
 
     Raises:
         LoadError: the load generator failed, or its rows are not the requests asked for.
@@ -43,8 +50,37 @@ def outcome(
         judged=judge.judged(facts),
         python=platform.python_version(),
         locust=facts[0]["locust"],
-        calibration=calibration,
+        calibration=together(machines) if machines else calibration,
     )
     plain = summarise(rows, spec, wall_ns_at_zero, len(facts), generator, [])
-    void = judge.reasons(facts, rows.lag, plain.elapsed_ms["p50"], spec.number_of_requests, len(rows))
-    return replace(plain, void=bool(void), void_reasons=void)
+    median, expected = plain.elapsed_ms["p50"], spec.number_of_requests
+    if machines:
+        void = judge.machine_reasons(facts, machines, median, expected, len(rows))
+    else:
+        void = judge.reasons(facts, rows.lag, median, expected, len(rows))
+    generators = [_of_machine(machine, facts, wall_ns_at_zero) for machine in machines]
+    return replace(plain, void=bool(void), void_reasons=void, generators=generators)
+
+
+def _of_machine(machine: dict[str, Any], facts: Sequence[dict[str, Any]], wall_ns_at_zero: int) -> dict[str, Any]:
+    """A machine as in ``stats.json``."""
+    busiest = max((fact for fact in facts if fact["generator"] == machine["name"]), key=judge.cpu_pct)
+    last = machine["last_ns"]
+    kept = ("name", "users", "processes", "requests", "send_lag_ms", "clock", "versions", "machine", "calibration")
+    return {
+        **{key: machine[key] for key in kept},
+        "cpu_pct": round(judge.cpu_pct(busiest), 2),
+        "sched_wait_pct": round(100 * busiest["sched_wait_ns"] / busiest["wall_ns"], 2),
+        "end_ms": None if last is None else (last + wall_ns_at_zero) // 1000 / 1000,
+    }
+
+
+def together(machines: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The calibrations of several machines as one: ceilings add up, of floors and costs the highest counts. None when
+    one is not known."""
+    known = [machine["calibration"] for machine in machines]
+    if not all(known):
+        return None
+    highest = {key: max(one[key] for one in known) for key in ("cpu_us", "floor_p50_ms", "floor_p99_ms")}
+    ceiling = round(sum(one["ceiling_rps"] for one in known), 1)
+    return {**known[0], **highest, "ceiling_rps": ceiling, "generators": len(known)}

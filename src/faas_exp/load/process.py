@@ -14,19 +14,20 @@ from contextlib import suppress
 from typing import IO, Any, cast
 
 from faas_exp.errors import LoadError
+from faas_exp.load.fleet import GeneratorLost
 
 # What a load process gets to end by itself before it is killed.
 _GRACE = 0.5
 
 
 class LoadProcess:
-    """Runs ``faas_exp.load.worker`` in a process group of its own.
+    """Runs ``faas_exp.load.worker``, or another module, in a process group of its own.
 
     Attributes:
         rows_fd: descriptor (of memory, not of a disk) into which the process writes its rows.
     """
 
-    def __init__(self, job: dict[str, Any], inherit: Sequence[int] = ()) -> None:
+    def __init__(self, job: dict[str, Any], inherit: Sequence[int] = (), module: str = "faas_exp.load.worker") -> None:
         """Start the process and send it its job.
 
         Raises:
@@ -44,7 +45,7 @@ class LoadProcess:
         }
         try:
             self._popen = subprocess.Popen(
-                [sys.executable, "-P", "-m", "faas_exp.load.worker"],
+                [sys.executable, "-P", "-m", module],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
@@ -83,7 +84,7 @@ class LoadProcess:
         """A message when a whole one has come, else None; call when there is something to read.
 
         Raises:
-            LoadError: the process has ended.
+            LoadError: the process has ended, or says that it failed.
         """
         data = os.read(self.fileno(), 1 << 20)
         if not data:
@@ -94,6 +95,8 @@ class LoadProcess:
             return None
         message: dict[str, Any] = json.loads(b"".join(self._unread))
         self._unread.clear()
+        if "failed" in message:
+            raise (GeneratorLost if message.get("lost") else LoadError)(message["failed"])
         return message
 
     def end(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
 import os
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -72,13 +74,20 @@ class Rows:
         replicas = [name.decode("latin-1") for name in self.replicas]
         return {"errors": list(self.errors), "replicas": replicas, "columns": columns}
 
-    def load(self, dump: Mapping[str, Any], shift_ns: int = 0) -> None:
+    def load(self, dump: Mapping[str, Any], shift_ns: int = 0, clock: Callable[[int], int] | None = None) -> None:
         """Append what another process dumped.
 
         Args:
             dump: from ``dump``; columns may be anything that has bytes.
             shift_ns: added to its times.
+            clock: a time of its clock on this one. A row's end keeps its distance from its start, which one and the
+                same clock has measured.
         """
+        shifts: Iterable[int] = itertools.repeat(shift_ns)
+        if clock is not None:
+            begins = array("q")
+            begins.frombytes(dump["columns"]["start"])
+            shifts = [clock(at) - at for at in begins]
         errors = array("I", (self.errors.setdefault(text, len(self.errors)) for text in dump["errors"]))
         names = [text.encode("latin-1") for text in dump["replicas"]]
         replicas = array("I", (self.replicas.setdefault(name, len(self.replicas)) for name in names))
@@ -89,8 +98,8 @@ class Rows:
                 column = array(code, (errors[number] for number in column))
             elif name == "replica":
                 column = array(code, (replicas[number] for number in column))
-            elif shift_ns and name in ("start", "end"):
-                column = array(code, (at + shift_ns for at in column))
+            elif (shift_ns or clock is not None) and name in ("start", "end"):
+                column = array(code, map(operator.add, column, shifts))
             getattr(self, name).extend(column)
 
 

@@ -14,7 +14,9 @@ from types import FrameType
 from typing import Any
 
 from faas_exp.errors import LoadError
+from faas_exp.load import fleet
 from faas_exp.load.calibration import read_calibration
+from faas_exp.load.fleet import Fleet
 from faas_exp.load.outcome import outcome
 from faas_exp.load.output import run_files
 from faas_exp.load.process import LoadProcess, wait_for
@@ -23,8 +25,6 @@ from faas_exp.load.spec import LoadSpec
 from faas_exp.load.stats import LoadStats
 from faas_exp.load.tickets import shared_counter
 
-# Users that one process keeps at work without one answer waiting long for another to be handled.
-_USERS_PER_PROCESS = 25
 # A process that has not got its users together by then is stuck.
 _READY_TIMEOUT = 60.0
 # Beyond the guard's own time: the load processes stop by themselves.
@@ -35,7 +35,7 @@ _PROBE_TIMEOUT = 2.0
 _LEAD_NS = 5_000_000
 
 
-def run_load(spec: LoadSpec, out_dir: Path) -> LoadStats:
+def run_load(spec: LoadSpec, out_dir: Path, generators: Fleet | None = None) -> LoadStats:
     """Make the load and write ``requests.csv`` and ``stats.json`` (docs/contracts.md) into ``out_dir``.
 
     Blocks until the run is over. Requests that fail are data. Interrupted (SIGINT, SIGTERM, an exception), it ends the
@@ -44,17 +44,26 @@ def run_load(spec: LoadSpec, out_dir: Path) -> LoadStats:
     Args:
         spec: what to do.
         out_dir: made when missing; results of an earlier run in it are replaced.
+        generators: machines that make the load together; None: this one alone.
 
     Raises:
-        LoadError: the run did not happen: name not found, disk full, folder in use, a load process failed.
-        ConfigError: the calibration file is none.
+        LoadError: the run did not happen: name not found, disk full, folder in use, a load process failed, a
+            generator is missing, differs or was lost (``GeneratorLost``), its clock can't be compared.
+        ConfigError: the calibration file is none, or there are more generators than users.
     """
     calibration = None if spec.calibration is None else read_calibration(spec.calibration).to_dict()
     family, address = resolve(spec)
-    count = process_count(spec)
+    if generators is not None:
+        generators.check(spec)
+    alone = generators is None or len(generators.names) == 1
     with run_files(Path(out_dir), spec.number_of_requests, spec.name) as files, _terminable():
-        rows, facts, wall_ns_at_zero = _make_load(spec, family, address, count)
-        stats = outcome(spec, rows, facts, wall_ns_at_zero, calibration)
+        machines: list[dict[str, Any]] = []
+        if generators is None or alone:
+            rows, facts, wall_ns_at_zero = _make_load(spec, family, address, process_count(spec))
+        else:
+            rows, facts, wall_ns_at_zero, machines = _make_load_together(spec, family, address, generators)
+            machines[0]["calibration"] = calibration
+        stats = outcome(spec, rows, facts, wall_ns_at_zero, calibration, machines)
         files.write(rows, stats, spec.name, wall_ns_at_zero)
     return stats
 
@@ -91,12 +100,7 @@ def _accepts(family: int, address: tuple[Any, ...]) -> bool:
 
 def process_count(spec: LoadSpec) -> int:
     """How many load processes: no more than users, and for ``auto`` no more than half the cores."""
-    if spec.processes == "auto":
-        cores = len(os.sched_getaffinity(0))
-        wanted = min(max(cores // 2, 1), -(-spec.users // _USERS_PER_PROCESS))
-    else:
-        wanted = int(spec.processes)
-    return min(wanted, spec.users)
+    return fleet.process_count(spec.processes, spec.users, len(os.sched_getaffinity(0)))
 
 
 def _make_load(
@@ -132,6 +136,29 @@ def _make_load(
             process.end()
         if counter is not None:
             os.close(counter)
+
+
+def _make_load_together(
+    spec: LoadSpec, family: int, address: tuple[Any, ...], generators: Fleet
+) -> tuple[Rows, list[dict[str, Any]], int, list[dict[str, Any]]]:
+    """As ``_make_load``, and what there is to say of each machine."""
+    job = {
+        "spec": spec.to_json(),
+        "family": family,
+        "address": address,
+        "parent": os.getpid(),
+        "fleet": generators.to_json(),
+    }
+    master = LoadProcess(job, module="faas_exp.load.master")
+    try:
+        slack = 3 * generators.ready_timeout + _GUARD_GRACE
+        guard = None if spec.duration is None else time.monotonic() + spec.duration + slack
+        (done,) = wait_for([master], "done", guard)
+        rows = Rows()
+        rows.load(get(master.rows_fd, done["rows"]))
+        return rows, done["facts"], done["wall_ns_at_zero"], done["machines"]
+    finally:
+        master.end()
 
 
 @contextmanager

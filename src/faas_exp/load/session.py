@@ -62,10 +62,15 @@ class Session:
         self._fire = environment.events.request.fire
 
     def enrol(self) -> int:
-        """The number of a new user."""
+        """The number of a user that goes to work."""
         number = self._next_user
         self._next_user += self._step
         return number
+
+    def assign(self, tickets: Tickets, first_user: int) -> None:
+        """Before ``begin``: this process's share, when it was not known from the start."""
+        self.tickets = tickets
+        self._next_user = first_user
 
     def client(self) -> Client:
         """A connection for the greenlet that asks."""

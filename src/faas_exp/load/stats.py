@@ -59,7 +59,7 @@ class LoadStats:
 
     Times are milliseconds; ``start_ms`` and ``end_ms`` Unix time; ``throughput`` successes per second of ``wall_s``.
     ``elapsed_ms`` is over successful requests; its values are None when there were none. ``responseCodes`` and
-    ``elapsed_ms`` have the names of the file's keys.
+    ``elapsed_ms`` have the names of the file's keys. ``generators`` tells of each machine, when there were several.
     """
 
     count: int
@@ -78,6 +78,7 @@ class LoadStats:
     void_reasons: list[str]
     generator: GeneratorFacts
     replicas: dict[str, int] = field(default_factory=dict)
+    generators: list[dict[str, Any]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """As in ``stats.json``."""

@@ -27,7 +27,7 @@ class FunctionUser(User):
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         self.session = session_of(environment)
-        self.number = self.session.enrol()
+        self.number = -1
         spec = self.session.spec
         self.request_name = spec.name
         self.request_url = spec.url.rstrip("/") + spec.path
@@ -37,6 +37,7 @@ class FunctionUser(User):
         session = self.session
         session.waiting += 1
         session.gate.wait()
+        self.number = session.enrol()
         client = session.client()
         try:
             if session.pacer is None:

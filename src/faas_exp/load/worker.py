@@ -10,20 +10,18 @@ from __future__ import annotations
 import locust  # isort: skip  (patches the standard library; must come before anything that holds on to it)
 
 import gc
-import json
 import os
 import resource
 import sys
-from collections.abc import Iterator
 from time import perf_counter_ns
 from typing import Any
 
 import gevent
-from gevent.socket import wait_read
 from locust.env import Environment
 
 from faas_exp.load.client import Target
 from faas_exp.load.orphan import die_with_parent
+from faas_exp.load.pipe import lines, say
 from faas_exp.load.rows import put
 from faas_exp.load.session import Session
 from faas_exp.load.spec import LoadSpec
@@ -31,29 +29,8 @@ from faas_exp.load.tickets import LocalTickets, SharedTickets, Tickets
 from faas_exp.load.user import FunctionUser
 
 
-def _lines(fd: int) -> Iterator[dict[str, Any]]:
-    """Messages from the parent; ends when it closes the pipe."""
-    pieces: list[bytes] = []
-    while True:
-        wait_read(fd)
-        data = os.read(fd, 1 << 20)
-        if not data:
-            return
-        *ends, rest = data.split(b"\n")
-        for end in ends:
-            # A job with a large body comes in many pieces: join them once.
-            yield json.loads(b"".join([*pieces, end]))
-            pieces.clear()
-        pieces.append(rest)
-
-
-def _say(message: dict[str, Any]) -> None:
-    data = json.dumps(message).encode() + b"\n"
-    while data:
-        data = data[os.write(1, data) :]
-
-
-def _raise_file_limit() -> None:
+def raise_file_limit() -> None:
+    """As many sockets as the system allows."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
@@ -64,10 +41,10 @@ def _tickets(job: dict[str, Any], spec: LoadSpec) -> Tickets:
 
 
 def main() -> int:
-    messages = _lines(0)
+    messages = lines(0)
     job = next(messages)
     die_with_parent(job["parent"])
-    _raise_file_limit()
+    raise_file_limit()
     spec = LoadSpec.from_json(job["spec"])
     target = Target(job["family"], tuple(job["address"]))
     session = Session(spec, target, _tickets(job, spec), job["process"], job["processes"])
@@ -82,7 +59,7 @@ def main() -> int:
     # What exists now stays: the collector need not look at it in the middle of the run.
     gc.collect()
     gc.freeze()
-    _say({"ready": users})
+    say({"ready": users})
     start = next(messages)
     session.begin(start["start_ns"], start["wall_ns_at_zero"])
     left = None if spec.duration is None else start["start_ns"] / 1e9 + spec.duration - perf_counter_ns() / 1e9
@@ -92,7 +69,7 @@ def main() -> int:
     facts["stopped"] = "" if in_time else "duration"
     facts["rows"] = put(session.rows, job["rows_fd"])
     facts["locust"] = locust.__version__
-    _say({"done": facts})
+    say({"done": facts})
     return 0
 
 
