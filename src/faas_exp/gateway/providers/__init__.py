@@ -9,7 +9,7 @@ from faas_exp.errors import ConfigError
 from faas_exp.gateway.provider import Provider
 from faas_exp.gateway.settings import Settings
 
-NAMES = ("process", "swarm", "nomad")
+NAMES = ("process", "swarm", "nomad", "k8s")
 
 
 def create(name: str, settings: Settings, state_dir: Path, functions_dir: Path | None) -> Provider:
@@ -35,4 +35,9 @@ def create(name: str, settings: Settings, state_dir: Path, functions_dir: Path |
         from faas_exp.gateway.providers.nomad.settings import NomadSettings
 
         return NomadProvider(NomadSettings.from_environment(os.environ))
+    if name == "k8s":
+        from faas_exp.gateway.providers.k8s.provider import K8sProvider
+        from faas_exp.gateway.providers.k8s.settings import K8sSettings
+
+        return K8sProvider(K8sSettings.from_environment(os.environ))
     raise ConfigError("command line", "--provider", repr(name), ", ".join(NAMES))
