@@ -22,6 +22,23 @@ HOSTS = {
     "server-3": "198.18.0.23",
     "client-1": "198.18.0.115",
 }
+UPSTREAM = {
+    "openfaas__upstream": {
+        name: f"registry:5000/{name}@sha256:0"
+        for name in ("gateway", "basic-auth", "faas-nomad", "statsd-exporter", "nats-streaming", "queue-worker")
+    },
+    "openfaas__nomad_clients": ["client-1"],
+    "openfaas__nomad_region": "global",
+    "openfaas__nomad_store": "faas-exp/openfaas",
+    "openfaas_backend_port": 8080,
+    "openfaas_prometheus_port": 9090,
+    "openfaas_prometheus_image": "registry:5000/prometheus@sha256:0",
+    "openfaas_prometheus_interval": "5s",
+    "openfaas_prometheus_retention": "15d",
+    "openfaas_node_metrics": True,
+    "openfaas_user": "admin",
+    "openfaas_gateway_environment": {"read_timeout": "5m5s", "write_timeout": "5m5s"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +83,23 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
                         "nomad__interface": "eth0",
                         "nomad_docker_auth_file": "/etc/docker/login.json",
                         "nomad_cpu_total_compute": 4000,
+                    },
+                }
+            )
+    for version in NOMAD:
+        for asynchronous in (True, False):
+            suffix = "" if asynchronous else "-sync"
+            tasks.append(
+                {
+                    "name": f"upstream {version}",
+                    "ansible.builtin.template": {
+                        "src": str(ROOT / "roles/openfaas/templates/nomad_upstream.hcl.j2"),
+                        "dest": "{{ out }}/{{ inventory_hostname }}-" + f"upstream-{version}{suffix}.hcl",
+                    },
+                    "vars": {
+                        **UPSTREAM,
+                        "nomad_version": version,
+                        "openfaas_async": asynchronous,
                     },
                 }
             )
@@ -160,6 +194,40 @@ def test_a_client_is_told_no_key_of_the_servers(rendered: Path) -> None:
         assert "nomad-gossip-key" not in (rendered / f"client-1-nomad-{version}.hcl").read_text(encoding="utf-8")
     for version in CONSUL:
         assert "management-token" not in (rendered / f"client-1-consul-{version}.hcl").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+@pytest.mark.parametrize("version", NOMAD)
+def test_upstreams_job(rendered: Path, version: str, asynchronous: bool) -> None:
+    config = read(rendered, "server-1", "upstream", version + ("" if asynchronous else "-sync"))
+    group = config["job"]["openfaas"]["group"]["openfaas"]
+    assert group["restart"]["mode"] == "delay"
+    tasks = {name: task for entry in group["task"] for name, task in entry.items()}
+    wanted = {"basic-auth", "faas-nomad", "gateway", "statsd-exporter", "prometheus", "alertmanager"}
+    assert set(tasks) == wanted | ({"nats", "queue-worker"} if asynchronous else set())
+    assert all(
+        task["driver"] == "docker" and task["config"]["image"].startswith("registry:5000/") for task in tasks.values()
+    )
+    arguments = tasks["faas-nomad"]["config"]["args"]
+    assert arguments[arguments.index("-nomad_acl") + 1] == "${FAAS_NOMAD_TOKEN}"
+    assert ("faas_nats_address" in tasks["gateway"]["env"]) is asynchronous
+    static = group if version == "0.8.4" else group["network"]
+    ports = [port for entry in plain_list(static.get("port", [])) for port in entry.values()]
+    if version == "0.8.4":
+        assert "network" not in group
+        gateway = tasks["gateway"]["resources"]["network"]["port"]
+        assert [port["static"] for entry in gateway for port in entry.values()] == [8080, 8082]
+    else:
+        assert {8080, 8081, 8082, 8083, 9090, 9093} <= {port["static"] for port in ports}
+
+
+def plain_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_no_secret_stands_in_a_job(rendered: Path) -> None:
+    for file in rendered.glob("*-upstream-*.hcl"):
+        assert "the-" not in file.read_text(encoding="utf-8").replace("the-first", "")
 
 
 def test_every_default_version_has_its_checksum() -> None:
