@@ -70,6 +70,10 @@ options:
     description: Move complete runs of another configuration aside instead of refusing.
     type: bool
     default: false
+  load_generator_count:
+    description: How many machines make the load; no more than the users of the largest case.
+    type: int
+    default: 1
 attributes:
   check_mode:
     description: Moves nothing.
@@ -145,6 +149,7 @@ def main() -> None:
             "redo_void": {"type": "bool", "default": False},
             "replace": {"type": "bool", "default": False},
             "claim": {"type": "bool", "default": False},
+            "load_generator_count": {"type": "int", "default": 1},
         },
         supports_check_mode=True,
     )
@@ -169,6 +174,8 @@ def main() -> None:
             shipped_functions=shipped,
             redo_void=params["redo_void"],
             replace=params["replace"],
+            load_generators=params["load_generator_count"],
+            inventory=inventory,
             dry_run=module.check_mode,
         )
         if params["claim"] and not module.check_mode and prepared.left:

@@ -48,6 +48,30 @@ options:
   calibration:
     description: File with the load generator's calibration, for the record.
     type: path
+  generators:
+    description:
+      - Machines that make the load together, this one first; see docs/load.md of the collection.
+      - A run with fewer users than machines takes as many of them as it has users.
+      - Left out, this machine makes the load alone.
+    type: dict
+    suboptions:
+      names:
+        description: Of the machines, the first this one's.
+        type: list
+        elements: str
+        required: true
+      bind:
+        description: Address of this machine that the others reach.
+        type: str
+        required: true
+      port:
+        description: TCP port of Locust's master.
+        type: int
+        default: 5557
+      key_file:
+        description: File with their shared key.
+        type: path
+        required: true
   prometheus_url:
     description: Asked after the run for the machines' CPU and memory and the gateway's counts, kept as C(metrics.json).
     type: str
@@ -125,6 +149,15 @@ def main() -> None:
             "collect_to": {"type": "path"},
             "archive": {"type": "bool", "default": False},
             "calibration": {"type": "path"},
+            "generators": {
+                "type": "dict",
+                "options": {
+                    "names": {"type": "list", "elements": "str", "required": True},
+                    "bind": {"type": "str", "required": True},
+                    "port": {"type": "int", "default": 5557},
+                    "key_file": {"type": "path", "required": True, "no_log": False},
+                },
+            },
             "prometheus_url": {"type": "str"},
             "gateway_version": {"type": "str"},
         },
@@ -137,6 +170,7 @@ def main() -> None:
 
         from faas_exp.grid import run_from_dict
         from faas_exp.lifeline import hold
+        from faas_exp.load import Fleet
         from faas_exp.results import archive_run
         from faas_exp.runner import RunSettings, execute_run
         from faas_exp.schema import StoppingRule
@@ -153,6 +187,10 @@ def main() -> None:
             }
         param = request.pop("param", None)
         rule = request.pop("stopping_rule", None)
+        generators = params["generators"]
+        if generators is not None:
+            names, key_file = tuple(generators.pop("names")), Path(generators.pop("key_file"))
+            generators = Fleet(names=names, key_file=key_file, **generators).limited_to(run.users)
         settings = RunSettings(
             **request,
             stopping_rule=StoppingRule(**rule) if rule else None,
@@ -166,6 +204,7 @@ def main() -> None:
             gateway_version=params["gateway_version"],
             image=params["image"],
             prometheus_url=params["prometheus_url"],
+            generators=generators,
         )
         hold()
         record = execute_run(run, settings, gateway_from(module), root)

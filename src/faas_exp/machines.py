@@ -32,6 +32,12 @@ _SERVICES = {"bastion": ("bastion", "registry"), "haproxy": ("haproxy",), "ftp":
 _SERVICE_OFFSET = 4
 _CONTROL_OFFSET, _CONTROL_STEP = 11, 10
 _WORKER_OFFSET, _WORKER_STEP = 51, 64
+# Between the last control machine and the first worker.
+_GENERATOR_OFFSET = 36
+
+GENERATORS = "load_generators"
+"""Group of the machines that make the load beside the bastion, which is the first of ``load_generator_count``."""
+MAX_GENERATORS = 16
 
 
 class MachinePlanError(FaasExpError):
@@ -75,7 +81,7 @@ def plan(
         orchestrator: ``swarm``, ``nomad`` or ``k8s``.
         counts: how many control and worker machines, under the names of the inputs (``manager_count``,
             ``worker_count``, ``servers_count``, ``clients_count``, ``master_count``). Zero of either is fine: a
-            test of one service needs no cluster.
+            test of one service needs no cluster. ``load_generator_count`` (1 when left out) counts the bastion too.
         cluster_name: first part of the cluster machines' names; empty takes the orchestrator's usual one.
         services: which of ``bastion``, ``haproxy``, ``ftp``.
         subnet_cidr: give out addresses in this network; a /24 or larger.
@@ -98,6 +104,10 @@ def plan(
         for position, (name, groups) in enumerate(_SERVICES.items())
         if name in services
     ]
+    machines += [
+        machine(f"load-generator-{number}", (GENERATORS,), _GENERATOR_OFFSET + number - 2)
+        for number in range(2, _generators(counts) + 1)
+    ]
     prefix = cluster_name or _CLUSTER_NAMES[orchestrator]
     for name, group, offset in _cluster(orchestrator, counts):
         machines.append(machine(f"{prefix}-{name}", (group,), offset))
@@ -118,6 +128,15 @@ def _cluster(orchestrator: str, counts: dict[str, int]) -> Iterator[tuple[str, s
         yield f"{control}-{index + 1}", f"{orchestrator}_control", _CONTROL_OFFSET + _CONTROL_STEP * position + index
     for index in range(worker_count):
         yield f"{worker}-{index + 1}", f"{orchestrator}_workers", _WORKER_OFFSET + _WORKER_STEP * position + index
+
+
+def _generators(counts: dict[str, int]) -> int:
+    if "load_generator_count" not in counts:
+        return 1
+    count = _count(counts, "load_generator_count")
+    if not 1 <= count <= MAX_GENERATORS:
+        raise MachinePlanError("load_generator_count", count, f"1 to {MAX_GENERATORS}")
+    return count
 
 
 def _count(counts: dict[str, int], key: str) -> int:

@@ -10,10 +10,10 @@ from typing import Any
 from faas_exp import __version__
 from faas_exp.config import Experiment, is_secret, load_experiment
 from faas_exp.enough import decision_for
-from faas_exp.errors import FaasExpError
+from faas_exp.errors import ConfigError, FaasExpError
 from faas_exp.functions.bundle import content_hash
 from faas_exp.functions.programs import debian_packages, missing_programs
-from faas_exp.grid import Deployment, build_plan, run_to_dict
+from faas_exp.grid import Deployment, Run, build_plan, run_to_dict
 from faas_exp.results import TreeState, pending, refuse_mixing, set_aside, survey
 from faas_exp.yamlfile import YamlFile
 
@@ -93,6 +93,8 @@ def prepare(
     shipped_functions: Path | None = None,
     redo_void: bool = False,
     replace: bool = False,
+    load_generators: int = 1,
+    inventory: Mapping[str, str] | None = None,
     dry_run: bool = False,
 ) -> Prepared:
     """Check the file, lay out the grid, compare with the tree.
@@ -103,6 +105,8 @@ def prepare(
         skip: functions to leave out, with the reason.
         check_programs: leave out functions whose code needs a program that this machine does not have.
         replace: move runs of another configuration aside instead of refusing.
+        load_generators: how many machines make the load.
+        inventory: what functions may ask for and the file may leave out; None: not looked at.
         dry_run: change nothing.
 
     Raises:
@@ -121,9 +125,13 @@ def prepare(
     for name in only:
         if name in skipped:
             raise FaasExpError(f"{name}: asked for, but {skipped[name]}")
+    if inventory is not None:
+        for name in only or wanted:
+            _demand_environment(experiment, name, inventory)
     hashes = {name: content_hash(folder) for name, folder in code_folders(experiment).items()}
     plan = build_plan(experiment, orchestrator, only=list(only) or wanted, code_hashes=hashes)
     runs = [run for deployment in plan for run in deployment.runs]
+    shared = _generators_for(load_generators, runs)
     state = survey(root, runs)
     moved = None
     if not replace:
@@ -139,8 +147,28 @@ def prepare(
     todo = pending(plan, state, redo_void=redo_void)
     needless = len(state.enough - state.complete)
     spared = [f"{needless} runs are not needed: their cases are known well enough"] if needless else []
-    notes = [*experiment.notes, *spared, *(f"{name}: left out, {reason}" for name, reason in sorted(skipped.items()))]
+    notes = [
+        *experiment.notes,
+        *shared,
+        *spared,
+        *(f"{name}: left out, {reason}" for name, reason in sorted(skipped.items())),
+    ]
     return Prepared(experiment, plan, todo, state, root, skipped, notes, moved)
+
+
+def _generators_for(count: int, runs: Sequence[Run]) -> list[str]:
+    """What to say of runs that ``count`` load generators can't share, as each of these has a user at least.
+
+    Raises:
+        ConfigError: no run has so many users.
+    """
+    users = {run.users for run in runs}
+    most = max(users, default=1)
+    if not 1 <= count <= most:
+        allowed = f"1 to {most}, the users of the largest case"
+        raise ConfigError(file="inputs", key="load_generator_count", found=str(count), allowed=allowed)
+    fewer = sorted(number for number in users if number < count)
+    return [f"cases of {number} user{'s'[: number != 1]} use {number} of {count} load generators" for number in fewer]
 
 
 def _without_runtime(experiment: Experiment) -> dict[str, str]:
@@ -171,12 +199,34 @@ def code_folders(experiment: Experiment) -> dict[str, Path]:
     }
 
 
+def _wanted_environment(experiment: Experiment, name: str) -> Sequence[str]:
+    annotation = experiment.stacks[name].annotations.get(ENVIRONMENT_ANNOTATION, "")
+    return annotation.split() or INVENTORY_ENVIRONMENT.get(name, ())
+
+
+def _demand_environment(experiment: Experiment, name: str, inventory: Mapping[str, str]) -> None:
+    """What a function asks for must come from somewhere, or it would fail only once it is deployed.
+
+    Raises:
+        ConfigError: neither the file nor the inventory has it.
+    """
+    plain, secret = environment_of(experiment, name, inventory)
+    for key in _wanted_environment(experiment, name):
+        if not {**plain, **secret}.get(key):
+            raise ConfigError(
+                file=str(experiment.path),
+                key=f"{name}: environment: {key}",
+                found="nothing, and the inventory has none",
+                allowed=f'a value; or leave the function out (-e \'{{"experiment_skip": {{"{name}": "no {key}"}}}}\')',
+            )
+
+
 def environment_of(
     experiment: Experiment, name: str, inventory: Mapping[str, str] | None = None
 ) -> tuple[dict[str, str], dict[str, str]]:
     """A function's environment as (plain, secret): the file's, and below it what the inventory knows."""
     function, stack = experiment.function(name), experiment.stacks[name]
-    wanted = stack.annotations.get(ENVIRONMENT_ANNOTATION, "").split() or INVENTORY_ENVIRONMENT.get(name, ())
+    wanted = _wanted_environment(experiment, name)
     merged = {key: str(inventory[key]) for key in wanted if inventory and inventory.get(key)}
     merged.update(stack.environment)
     merged.update(function.environment)

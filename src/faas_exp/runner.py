@@ -12,7 +12,7 @@ from typing import Any
 from faas_exp import __version__
 from faas_exp.enough import decision_for
 from faas_exp.grid import Chunk, Run
-from faas_exp.load import LoadSpec, run_load
+from faas_exp.load import Fleet, LoadSpec, run_load
 from faas_exp.machine import machine_facts
 from faas_exp.openfaas import OpenFaaS, Probe
 from faas_exp.platform_metrics import collect
@@ -39,6 +39,7 @@ class RunSettings:
         calibration: file with the load generator's calibration, if there is one.
         gateway_version, image: recorded as they are.
         stopping_rule, most_runs: of the case; the run is left out when the rule says that it is known well enough.
+        generators: machines that make the load together; None: this one alone.
         prometheus_url: asked after the run for what the machines and the gateway did meanwhile.
     """
 
@@ -62,6 +63,7 @@ class RunSettings:
     gateway_version: str | None = None
     image: str | None = None
     prometheus_url: str | None = None
+    generators: Fleet | None = None
     stopping_rule: StoppingRule | None = None
     most_runs: int = 1
 
@@ -97,7 +99,7 @@ def execute_run(run: Run, settings: RunSettings, gateway: OpenFaaS, root: Path) 
                 if chunk.cold:
                     _await_zero(run, settings, gateway)
                 spec = _spec(run, chunk, settings, gateway)
-                stats[chunk.name] = run_load(spec, folder / chunk.name).to_dict()
+                stats[chunk.name] = run_load(spec, folder / chunk.name, settings.generators).to_dict()
             if settings.prometheus_url:
                 now = datetime.now(UTC).timestamp()
                 seen = collect(settings.prometheus_url, run.function, started.timestamp(), now)
@@ -127,6 +129,7 @@ def execute_run(run: Run, settings: RunSettings, gateway: OpenFaaS, root: Path) 
                 "void_reasons": reasons,
                 "versions": _versions(settings, stats),
                 "machine": machine_facts(),
+                "generators": _generators(stats),
                 "server": gateway.url,
                 "image": settings.image,
             }
@@ -174,6 +177,18 @@ def _spec(run: Run, chunk: Chunk, settings: RunSettings, gateway: OpenFaaS) -> L
         http_host=settings.http_host,
         calibration=settings.calibration,
     )
+
+
+def _generators(stats: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """The machines that made the load together, with their clocks in each chunk; empty when it was one alone."""
+    first = next(iter(stats.values()))["generators"]
+    return [
+        {
+            **{key: one[key] for key in ("name", "users", "processes", "versions", "machine")},
+            "clock": {chunk: of["generators"][number]["clock"] for chunk, of in stats.items()},
+        }
+        for number, one in enumerate(first)
+    ]
 
 
 def _versions(settings: RunSettings, stats: dict[str, dict[str, Any]]) -> dict[str, Any]:

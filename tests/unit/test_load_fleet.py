@@ -7,6 +7,7 @@ from array import array
 from pathlib import Path
 
 import pytest
+from experimentfiles import write_experiment
 
 from faas_exp.errors import ConfigError, LoadError
 from faas_exp.load import Fleet, LoadSpec, judge
@@ -15,6 +16,7 @@ from faas_exp.load.fleet import compare_versions, process_count, split, versions
 from faas_exp.load.key import read_key
 from faas_exp.load.outcome import together
 from faas_exp.load.rows import Rows
+from faas_exp.planning import prepare
 
 MS = 1_000_000
 
@@ -205,6 +207,27 @@ def test_the_key(tmp_path):
             read_key(file)
     file.write_text(os.urandom(32).hex() + "\n")
     assert len(read_key(file)) == 40
+
+
+def test_an_experiment_has_no_more_generators_than_users(tmp_path):
+    file = write_experiment(
+        tmp_path,
+        """
+        experiment: {number_of_runs: 1, replicas: [1], concurrency: [5, 20]}
+        functions:
+          - {name: a, yaml_path: a.yml, api: {uri: a}}
+        """,
+        "a",
+    )
+    assert prepare(file, "swarm", tmp_path / "tree").notes == []
+    shared = prepare(file, "swarm", tmp_path / "tree", load_generators=6)
+    assert shared.notes == ["cases of 1 user use 1 of 6 load generators", "cases of 5 users use 5 of 6 load generators"]
+    for count in (0, 21):
+        with pytest.raises(ConfigError) as caught:
+            prepare(file, "swarm", tmp_path / "tree", load_generators=count)
+        assert str(caught.value) == (
+            f"inputs: load_generator_count: found {count}, allowed: 1 to 20, the users of the largest case"
+        )
 
 
 def test_lags_come_with_the_first_piece_only():

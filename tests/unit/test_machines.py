@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from faas_exp.machines import MAX_WORKERS, MachinePlanError, plan
+from faas_exp.machines import MAX_GENERATORS, MAX_WORKERS, MachinePlanError, plan
 
 COUNTS = {
     "swarm": {"manager_count": 3, "worker_count": 2},
@@ -29,10 +29,20 @@ def test_three_clusters_of_full_size_share_a_network_without_a_clash():
     addresses: dict[str, str] = {}
     for orchestrator, counts in COUNTS.items():
         full = {key: 5 if value == 3 else MAX_WORKERS for key, value in counts.items()}
+        full["load_generator_count"] = MAX_GENERATORS
         for machine in plan(orchestrator, counts=full, subnet_cidr="198.18.0.0/24"):
             assert addresses.setdefault(str(machine.address), machine.name) == machine.name
-    assert len(addresses) == 3 + 3 * (5 + MAX_WORKERS)
+    assert len(addresses) == 3 + (MAX_GENERATORS - 1) + 3 * (5 + MAX_WORKERS)
     assert "198.18.0.255" not in addresses
+
+
+def test_the_bastion_is_the_first_load_generator():
+    counts = {"manager_count": 1, "worker_count": 2, "load_generator_count": 3}
+    machines = plan("swarm", counts=counts, subnet_cidr="198.18.0.0/24")
+    assert [(one.name, one.address) for one in machines if one.role == "load_generators"] == [
+        ("load-generator-2", "198.18.0.36"),
+        ("load-generator-3", "198.18.0.37"),
+    ]
 
 
 @pytest.mark.parametrize("orchestrator", sorted(COUNTS))
@@ -55,6 +65,14 @@ def test_growing_leaves_the_machines_there_are(orchestrator: str):
         (
             {"counts": {"manager_count": "one", "worker_count": 1}},
             "inputs: manager_count: found 'one', allowed: a whole",
+        ),
+        (
+            {"counts": {"manager_count": 1, "worker_count": 1, "load_generator_count": 0}},
+            "inputs: load_generator_count: found 0, allowed: 1 to 16",
+        ),
+        (
+            {"counts": {"manager_count": 1, "worker_count": 1, "load_generator_count": 17}},
+            "inputs: load_generator_count: found 17, allowed: 1 to 16",
         ),
         ({"counts": {"manager_count": 1}}, "inputs: worker_count: found None, allowed: a whole number"),
         ({"services": ("dns",)}, "inputs: services: found 'dns', allowed: bastion, haproxy, ftp"),
