@@ -6,7 +6,7 @@ import json
 import os
 import re
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
@@ -35,11 +35,26 @@ def docker(*arguments: str) -> str:
 
 @dataclass(frozen=True)
 class Lab:
-    """One environment of the local cloud."""
+    """One environment of the local cloud; ``inputs`` are given to every playbook."""
 
     name: str
     subnet: str
     base: Path
+    inputs: dict[str, object] = field(default_factory=dict)
+
+    def address(self, last: int) -> str:
+        """An address of the environment's network."""
+        return f"{self.subnet.rsplit('.', 1)[0]}.{last}"
+
+    def secret(self, name: str) -> str:
+        """A secret that the controller keeps."""
+        return (self.base / ".faas" / self.name / "secrets" / name).read_text(encoding="utf-8").strip()
+
+    def ssh(self, machine: str, command: str) -> str:
+        """Output of a command on a machine, as a user would give it; it must succeed."""
+        done = run("ssh", "-F", f"{self.base}/.faas/{self.name}/ssh_config", machine, command)
+        assert done.returncode == 0, done.stdout
+        return done.stdout.strip()
 
     def play(
         self,
@@ -48,7 +63,7 @@ class Lab:
         environment: dict[str, str] | None = None,
         **inputs: object,
     ) -> str:
-        """Run playbooks and return their output; ``returncode`` is in :attr:`failed`."""
+        """Run playbooks, which must succeed, and return their output."""
         done = self.attempt(*playbooks, options=options, environment=environment, **inputs)
         assert done.returncode == 0, done.stdout
         return done.stdout
@@ -65,6 +80,7 @@ class Lab:
             "env_name": self.name,
             "cloud_local_subnet_cidr": self.subnet,
             "faas_base_dir": str(self.base),
+            **self.inputs,
         } | inputs
         return run(
             "ansible-playbook",

@@ -5,22 +5,15 @@ from __future__ import annotations
 import stat
 
 import yaml
-from locallab import Lab, changed, docker, run
+from locallab import Lab, changed, docker
 
 SMALL = {"cloud_local_services": ["bastion"], "worker_count": 1}
 
 
 def nodes(lab: Lab) -> list[str]:
     """What the manager says of the swarm's nodes."""
-    done = run(
-        "ssh",
-        "-F",
-        f"{lab.base}/.faas/{lab.name}/ssh_config",
-        "docker-swarm-manager-1",
-        "sudo docker node ls --format '{{.Hostname}} {{.Status}}'",
-    )
-    assert done.returncode == 0, done.stdout
-    return sorted(done.stdout.split("\n"))[1:]
+    said = lab.ssh("docker-swarm-manager-1", "sudo docker node ls --format '{{.Hostname}} {{.Status}}'")
+    return sorted(said.split("\n"))
 
 
 def test_a_lab_lives_and_is_gone(lab: Lab):

@@ -1,0 +1,188 @@
+"""A whole environment in use: what breaks during a run is recorded, what is broken is healed by the same command."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from locallab import changed, docker
+from site_lab import REQUESTS, Site
+
+SECRETS = ("ftp-password", "basic-auth-password", "haproxy-stats-password", "swarm-agent.key")
+
+
+def secrets(site: Site) -> dict[str, str]:
+    """All that the environment keeps to itself."""
+    # Of a key, its longest line: the first and the last are everybody's.
+    kept = {name: max(site.secret(name).splitlines(), key=len) for name in SECRETS}
+    return kept | dict(yaml.safe_load(site.secret("swarm-tokens.yml")))
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether it came true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.5)
+    return True
+
+
+def test_the_second_run_changes_nothing_and_tells_no_secret(site: Site) -> None:
+    before = secrets(site)
+    output = site.play("site", options=("-vvv", "--diff"))
+    assert changed(output) == 0
+    assert secrets(site) == before
+    assert [name for name, value in before.items() if value in output] == []
+
+
+def test_check_mode_tells_the_truth(site: Site) -> None:
+    assert changed(site.play("site", options=("--check",))) == 0
+    names = site.names()
+    # A file that somebody changed by hand: seen, and left alone.
+    site.ssh("haproxy", "sudo sed -i 's/^  maxconn .*/  maxconn 77/' /etc/haproxy/haproxy.cfg")
+    assert changed(site.play("site", options=("--check",))) == 1
+    assert "maxconn 77" in site.ssh("haproxy", "sudo cat /etc/haproxy/haproxy.cfg")
+    # A machine more: it would be made.
+    assert changed(site.play("site", options=("--check",), worker_count=3)) > 1
+    assert site.names() == names
+    assert changed(site.play("services")) > 0
+    assert "maxconn 77" not in site.ssh("haproxy", "sudo cat /etc/haproxy/haproxy.cfg")
+
+
+def test_grow_and_shrink(site: Site) -> None:
+    site.play("site", worker_count=3)
+    assert set(site.backends()) == {site.address(51), site.address(52), site.address(53)}
+    assert wait_until(lambda: set(site.backends().values()) == {"UP"}, 60), site.backends()
+    site.play("site")
+    assert set(site.backends()) == set(site.workers)
+    assert wait_until(lambda: set(site.backends().values()) == {"UP"}, 60), site.backends()
+    assert f"{site.name}-docker-swarm-worker-3" not in site.names()
+    assert changed(site.play("site")) == 0
+
+
+def test_worker_killed_during_a_run(site: Site) -> None:
+    site.experiment("worker-killed")
+    victim = f"{site.name}-docker-swarm-worker-2"
+    done = site.measure_while("worker-killed", "nodefunction", lambda: docker("kill", victim))
+    assert done.returncode == 0, done.stdout
+    broken, clean = site.runs("worker-killed")
+    # Nothing is hidden: every request has its row, those that met the dead machine as errors.
+    assert broken.total() == clean.total() == REQUESTS
+    assert 0 < broken.total() - broken["200"] < REQUESTS / 2, broken
+    # The replica that was on it runs elsewhere, before the next run begins.
+    assert clean == Counter({"200": REQUESTS})
+    assert [record["replicas_seen"]["before"] for record in site.records("worker-killed")] == [2, 2]
+
+    site.play("site")
+    assert wait_until(lambda: site.backends() == dict.fromkeys(site.workers, "UP"), 60), site.backends()
+
+
+def test_load_balancer_restarted_during_a_run(site: Site) -> None:
+    site.experiment("restarted")
+    # Away for three seconds: at a hundred requests each, some meet it.
+    restart = "sudo systemctl stop haproxy && sleep 3 && sudo systemctl start haproxy"
+    done = site.measure_while("restarted", "nodefunction", lambda: site.ssh("haproxy", restart))
+    assert done.returncode == 0, done.stdout
+    broken, clean = site.runs("restarted")
+    assert broken.total() == REQUESTS
+    assert broken["0"] > 0, broken
+    assert broken["200"] > REQUESTS / 2, broken
+    assert clean == Counter({"200": REQUESTS})
+
+
+def test_ftp_password_changed_during_a_run(site: Site) -> None:
+    ftp = {"ftp_host": site.address(6), "ftp_user": "ftpuser", "ftp_password": site.secret("ftp-password")}
+    site.experiment("ftp", "ftpfunction", runs=1, environment=ftp)
+    change = "echo ftpuser:another-password | sudo chpasswd"
+    done = site.measure_while("ftp", "ftpfunction", lambda: site.ssh("ftp", change))
+    assert done.returncode == 0, done.stdout
+    (run,) = site.runs("ftp")
+    # The function's own answer is what is recorded.
+    assert set(run) == {"200", "502"}
+    assert run.total() == REQUESTS
+
+    # Now it is wrong from the start: said in one line, not measured.
+    site.experiment("ftp-wrong", "ftpfunction", runs=1, environment=ftp, ready_timeout=15)
+    done = site.measure("ftp-wrong")
+    assert done.returncode != 0
+    assert "ftpfunction: replicas are up but POST function/ftpfunction answers 502" in done.stdout
+    assert "the FTP server answered 530 to PASS" in done.stdout
+    assert ftp["ftp_password"] not in done.stdout
+    assert site.runs("ftp-wrong") == []
+
+    # The role sets it right again, and what was refused is measured.
+    assert changed(site.play("services")) == 1
+    assert site.measure("ftp-wrong").returncode == 0
+    assert site.runs("ftp-wrong") == [Counter({"200": REQUESTS})]
+
+
+def test_registry_down_while_pulling(site: Site) -> None:
+    # No worker has had this image yet.
+    site.experiment("unpulled", "warmfunction", runs=1, ready_timeout=60)
+    site.ssh("bastion", "sudo systemctl stop docker-registry")
+    done = site.attempt("experiment", experiment="unpulled.yml")
+    assert done.returncode != 0
+    errors = [line for line in done.stdout.splitlines() if line.startswith("[ERROR]: ")]
+    assert f"registry http://{site.address(4)}:5000 does not answer: " in errors[-1], errors
+    assert site.runs("unpulled") == []
+    site.play("site")
+    done = site.measure("unpulled")
+    assert done.returncode == 0, done.stdout
+    assert site.runs("unpulled") == [Counter({"200": REQUESTS})]
+
+
+def test_machines_deleted_by_hand(site: Site) -> None:
+    for machine in ("haproxy", "docker-swarm-worker-1"):
+        docker("rm", "--force", "--volumes", f"{site.name}-{machine}")
+    assert site.healthy() == 0
+    site.play("site")
+    assert wait_until(lambda: site.backends() == dict.fromkeys(site.workers, "UP"), 60), site.backends()
+    assert site.healthy() == 200
+    assert changed(site.play("site")) == 0
+
+
+@pytest.fixture
+def deployed(site: Site) -> Iterator[str]:
+    """A function that runs, by the name of its service."""
+
+    def call(method: str, body: dict[str, object]) -> int:
+        passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+        passwords.add_password(None, f"http://{site.front}/", "admin", site.secret("basic-auth-password"))
+        opener = urllib.request.build_opener(urllib.request.HTTPBasicAuthHandler(passwords))
+        request = urllib.request.Request(
+            f"http://{site.front}/system/functions",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+            method=method,
+        )
+        with opener.open(request, timeout=60) as answer:
+            return int(answer.status)
+
+    image = site.ssh("bastion", "curl -s http://$(hostname -I | cut -d' ' -f1):5000/v2/faas-exp/nodefunction/tags/list")
+    tag = json.loads(image)["tags"][0]
+    assert call("POST", {"service": "kept", "image": f"{site.address(4)}:5000/faas-exp/nodefunction:{tag}"}) == 202
+    yield "kept"
+    call("DELETE", {"functionName": "kept"})
+
+
+def test_secrets_are_nowhere_else(site: Site, deployed: str) -> None:
+    own = secrets(site)
+    seen = site.ssh("docker-swarm-manager-1", f"sudo docker service inspect {deployed}")
+    for machine in ("docker-swarm-worker-1", "docker-swarm-worker-2", "docker-swarm-manager-1"):
+        # All containers: replicas of functions, gateways, Prometheus, agents.
+        seen += site.ssh(machine, "sudo docker ps --all --quiet | xargs --no-run-if-empty sudo docker inspect")
+        seen += site.ssh(machine, "sudo journalctl --no-pager; sudo cat /var/log/*.log 2>/dev/null || true")
+    results = "".join(
+        path.read_text(encoding="utf-8", errors="replace")
+        for path in sorted(Path(site.base / "results").rglob("*"))
+        if path.is_file()
+    )
+    assert [name for name, value in own.items() if value in seen] == []
+    assert [name for name, value in own.items() if value in results] == []
