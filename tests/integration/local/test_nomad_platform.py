@@ -1,0 +1,201 @@
+"""From nothing to answers on a real Nomad, and what happens when parts of it break.
+
+Needs FAAS_FILES_REPO: an address that machines reach and that has ``nomad_<version>_linux_amd64.zip``; NOMAD_VERSION
+says which version, NOMAD_SHA256 its checksum where it is not the published one.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from locallab import Lab, changed, docker
+
+from faas_exp.deploy import present, scaled
+from faas_exp.openfaas import OpenFaaS, Probe
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("FAAS_FILES_REPO"), reason="NOT RUN: no real Nomad, since FAAS_FILES_REPO is not set"
+)
+
+SUBNET = "198.18.45.0/24"
+HAPROXY = "198.18.45.5"
+REGISTRY = "198.18.45.4:5000"
+INPUTS: dict[str, object] = {
+    "orchestrator": "nomad",
+    "faas_files_repo": os.environ.get("FAAS_FILES_REPO", ""),
+    "nomad_version": os.environ.get("NOMAD_VERSION") or "1.6.4",
+    "nomad_sha256": os.environ.get("NOMAD_SHA256", ""),
+    "consul_from": "package",
+    "servers_count": 3,
+    "cloud_local_services": ["bastion", "haproxy"],
+    "functions_names": ["gofunction"],
+}
+PROBE = Probe("function/steady", "GET")
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A platform on three servers and two clients."""
+    lab = Lab("pytest-nomad", SUBNET, tmp_path_factory.mktemp("nomad"))
+    output = lab.play("site", **INPUTS)
+    (lab.base / "site.log").write_text(output, encoding="utf-8")
+    yield lab
+    lab.play("teardown", confirm=True)
+    assert lab.names() == []
+
+
+@pytest.fixture(scope="module")
+def gateway(platform: Lab) -> OpenFaaS:
+    """It, through HAProxy, with a function that runs all the time."""
+    password = (platform.base / ".faas" / platform.name / "secrets" / "basic-auth-password").read_text().strip()
+    one = OpenFaaS(f"http://{HAPROXY}", "admin", password)
+    present(one, {"service": "steady", "image": image()}, key="k", replicas=4, probe=PROBE)
+    return one
+
+
+def image() -> str:
+    with urllib.request.urlopen(f"http://{REGISTRY}/v2/faas-exp/gofunction/tags/list") as answer:
+        return f"{REGISTRY}/faas-exp/gofunction:{json.load(answer)['tags'][0]}"
+
+
+class Load:
+    """Requests one after the other, on connections of their own, until it is told to stop."""
+
+    def __init__(self) -> None:
+        self.answers: list[int] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Load:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            connection = http.client.HTTPConnection(HAPROXY, 80, timeout=10)
+            try:
+                connection.request("GET", "/function/steady")
+                self.answers.append(connection.getresponse().status)
+            except (OSError, http.client.HTTPException):
+                self.answers.append(0)
+            finally:
+                connection.close()
+            time.sleep(0.05)
+
+    def settled(self, good: int) -> bool:
+        """The last ``good`` answers were all good."""
+        return len(self.answers) >= good and set(self.answers[-good:]) == {200}
+
+
+def eventually(lab_says: object, seconds: float = 180) -> None:
+    """Waits until a question is answered with yes."""
+    assert callable(lab_says)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if lab_says():
+            return
+        time.sleep(0.5)
+    raise AssertionError(f"not in {seconds:g} s")
+
+
+def test_nothing_changes_the_second_time_and_no_secret_is_told(platform: Lab) -> None:
+    again = platform.play("site", options=("-vv", "--diff"), **INPUTS)
+    assert changed(again) == 0
+    outputs = (platform.base / "site.log").read_text(encoding="utf-8") + again
+    secrets = platform.base / ".faas" / platform.name / "secrets"
+    for file in secrets.iterdir():
+        assert file.stat().st_mode & 0o077 == 0, file.name
+        if file.name.endswith(("token", "password", "gossip-key", ".key")):
+            for line in file.read_text(encoding="utf-8").split("\n"):
+                assert len(line) < 16 or line not in outputs, file.name
+
+
+def test_one_ten_twenty_none(platform: Lab, gateway: OpenFaaS) -> None:
+    for replicas in (1, 10, 20, 0, 4):
+        scaled(gateway, "steady", replicas, timeout=240)
+        status = gateway.get("steady")
+        assert status is not None
+        assert (status.available, status.replicas) == (replicas, replicas)
+
+
+def test_the_leader_goes_during_a_run(platform: Lab, gateway: OpenFaaS) -> None:
+    leader = platform.ssh(
+        "nomad-server-1",
+        "sudo curl -s --cacert /etc/nomad.d/ca.crt --cert /etc/nomad.d/agent.crt --key /etc/nomad.d/agent.key "
+        "https://127.0.0.1:4646/v1/status/leader",
+    )
+    number = int(leader.strip().strip('"').split(":")[0].rsplit(".", 1)[1]) - 20
+    machine = f"{platform.name}-nomad-server-{number}"
+    with Load() as load:
+        eventually(lambda: load.settled(20))
+        docker("kill", machine)
+        scaled(gateway, "steady", 6, timeout=240)
+        eventually(lambda: load.settled(50))
+    # Requests never pass by the servers.
+    assert set(load.answers) == {200}
+    docker("start", machine)
+    scaled(gateway, "steady", 4, timeout=240)
+
+
+def test_consul_is_gone_for_twenty_seconds(platform: Lab, gateway: OpenFaaS) -> None:
+    machines = [f"nomad-server-{n}" for n in (1, 2, 3)] + ["nomad-client-1", "nomad-client-2"]
+    with Load() as load:
+        for machine in machines:
+            platform.ssh(machine, "sudo systemctl stop consul")
+        scaled(gateway, "steady", 6, timeout=240)
+        time.sleep(20)
+        for machine in machines:
+            platform.ssh(machine, "sudo systemctl start consul")
+        scaled(gateway, "steady", 4, timeout=240)
+        eventually(lambda: load.settled(50))
+    assert set(load.answers) == {200}
+
+
+def test_a_client_goes_during_a_run(platform: Lab, gateway: OpenFaaS) -> None:
+    machine = f"{platform.name}-nomad-client-2"
+    with Load() as load:
+        eventually(lambda: load.settled(20))
+        docker("kill", machine)
+        eventually(lambda: load.settled(100))
+
+        def whole() -> bool:
+            status = gateway.get("steady")
+            return status is not None and status.available == status.replicas == 4
+
+        # The dead client's replicas are none; Nomad starts them elsewhere once it knows.
+        eventually(lambda: not whole(), 60)
+        eventually(whole)
+    bad = sum(answer != 200 for answer in load.answers)
+    assert bad < len(load.answers) / 4
+    docker("start", machine)
+
+
+def test_a_wrong_checksum_installs_nothing(tmp_path: Path) -> None:
+    lab = Lab("pytest-nomad-sum", "198.18.46.0/24", tmp_path)
+    inputs = INPUTS | {
+        "servers_count": 1,
+        "clients_count": 0,
+        "cloud_local_services": ["bastion"],
+        "nomad_sha256": "0" * 64,
+    }
+    try:
+        refused = lab.attempt("provision", "cluster", **inputs)
+        assert refused.returncode != 0
+        assert "The archive is not the one that nomad_sha256 stands for; nothing was installed." in " ".join(
+            refused.stdout.split()
+        )
+        assert lab.ssh("nomad-server-1", "ls /usr/local/bin") == ""
+    finally:
+        lab.play("teardown", confirm=True)
