@@ -169,23 +169,23 @@ def test_what_is_pulled_from_where(tmp_path: Path) -> None:
     copies = {copy["name"]: copy for copy in rendered(tmp_path)["copies"]}
     assert sorted(copies) == sorted(PARTS)
     assert copies["gateway"]["source"] == "ghcr.io/openfaas/gateway:0.20.12"
-    assert copies["gateway"]["copy"] == "openfaas/gateway:0.20.12"
+    assert copies["gateway"]["target"] == "openfaas/gateway:0.20.12"
     assert re.fullmatch(
         r"docker\.io/library/nats-streaming:[\w.-]+@sha256:[0-9a-f]{64}", copies["nats-streaming"]["source"]
     ), "what is known to be the published one is asked for by digest"
-    assert copies["nats-streaming"]["copy"].startswith("nats-streaming:")
+    assert copies["nats-streaming"]["target"].startswith("nats-streaming:")
 
 
 def test_a_mirror_serves_every_image(tmp_path: Path) -> None:
     copies = rendered(tmp_path, faas_registry_host="mirror.example:5000")["copies"]
-    assert {copy["source"] for copy in copies} == {f"mirror.example:5000/{copy['copy']}" for copy in copies}
+    assert {copy["source"] for copy in copies} == {f"mirror.example:5000/{copy['target']}" for copy in copies}
 
 
 def test_an_image_of_ones_own_is_another_copy(tmp_path: Path) -> None:
     own = rendered(tmp_path, openfaas_upstream_images={"gateway": "example.org/gw:1"})["copies"]
     gateway = next(copy for copy in own if copy["name"] == "gateway")
     assert gateway["source"] == "example.org/gw:1"
-    assert re.fullmatch(r"upstream/gateway:[0-9a-f]{12}", gateway["copy"])
+    assert re.fullmatch(r"upstream/gateway:[0-9a-f]{12}", gateway["target"])
 
 
 def test_what_is_not_wanted_is_neither_pulled_nor_run(tmp_path: Path) -> None:
