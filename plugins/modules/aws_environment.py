@@ -228,7 +228,6 @@ ARGUMENTS: dict[str, Any] = {
     "ports": {"type": "dict", "default": {}},
     "timeout": {"type": "int", "default": 600},
 }
-_COUNTS = ("manager_count", "servers_count", "master_count", "worker_count", "clients_count")
 
 
 def present(module: AnsibleModule) -> dict[str, Any]:
@@ -248,12 +247,11 @@ def present(module: AnsibleModule) -> dict[str, Any]:
     # Credentials first: whoever has none learns nothing from the rest.
     cloud = connect(zone=params["availability_zone"])
     taken_over = (
-        "orchestrator", "cluster_name", "availability_zone", "vpc_cidr", "public_subnet_cidr", "private_subnet_cidr",
+        "orchestrator", "counts", "cluster_name", "availability_zone", "vpc_cidr", "public_subnet_cidr", "private_subnet_cidr",
         "instance_type", "volume_size", "sizes", "public_key", "ssh_user", "ports", "timeout",
     )  # fmt: skip
     wish = Inputs(
         env=params["env_name"],
-        counts={key: params["counts"].get(key, 0) for key in _COUNTS},
         services=tuple(params["services"]),
         admin=tuple(params["admin_cidr"] or [caller_network(params["own_address_url"])]),
         image=Image(params["image_id"], params["image_owner"], params["image_name"]),

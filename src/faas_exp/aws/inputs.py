@@ -11,6 +11,7 @@ from faas_exp.aws.spec import Image, Machine, Wish
 from faas_exp.machines import plan
 
 _SIZE_KEYS = {"instance_type", "volume_size"}
+_NONE = dict.fromkeys(("manager_count", "servers_count", "master_count", "worker_count", "clients_count"), 0)
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Inputs:
     """The inputs of docs/aws.md, one meaning each.
 
     Attributes:
-        counts: how many control and worker machines, under the names of the inputs.
+        counts: how many control and worker machines, under the names of the inputs; left out, none.
         sizes: by inventory group, ``instance_type`` and ``volume_size`` where they differ from the general ones.
         admin: networks from which the bastion's SSH may be reached.
         ports: what differs from :data:`faas_exp.firewall.DEFAULT_PORTS`.
@@ -53,7 +54,7 @@ class Inputs:
         machines = []
         for one in plan(
             self.orchestrator,
-            counts=dict(self.counts),
+            counts={**_NONE, **self.counts},
             cluster_name=self.cluster_name,
             services=self.services,
             subnet_cidr=self.private_subnet_cidr,
@@ -79,8 +80,7 @@ class Inputs:
 
     def _bastion_address(self) -> str:
         """The bastion alone stands in the public subnet, at its usual place there."""
-        counts = dict.fromkeys(self.counts, 0)
-        bastion = plan(self.orchestrator, counts=counts, services=("bastion",), subnet_cidr=self.public_subnet_cidr)
+        bastion = plan(self.orchestrator, counts=_NONE, services=("bastion",), subnet_cidr=self.public_subnet_cidr)
         return str(bastion[0].address)
 
     def _size(self, role: str) -> tuple[str, int]:

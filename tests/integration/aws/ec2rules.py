@@ -21,6 +21,8 @@ class Rules:
         # Things that were deleted but are still on their way out, and things that are not ready yet.
         self.dying: dict[str, int] = {}
         self.young: dict[str, int] = {}
+        # Security groups of each machine's interface, as asked for: moto forgets them.
+        self.groups_of: dict[str, str] = {}
 
     def refuse(self, action: str, params: dict[str, str]) -> Refusal | None:
         rule: Callable[[dict[str, str]], Refusal | None] | None = getattr(self, f"_{action}", None)
@@ -113,7 +115,7 @@ class Rules:
     def _DeleteSecurityGroup(self, params: dict[str, str]) -> Refusal | None:
         group = params["GroupId"]
         for one in self.instances():
-            if group in [its["GroupId"] for its in one.get("SecurityGroups", [])]:
+            if group == self.groups_of.get(one["InstanceId"]):
                 return "DependencyViolation", f"resource {group} has a dependent object"
         for other in self.ec2.describe_security_groups()["SecurityGroups"]:
             named = [pair["GroupId"] for rule in other["IpPermissions"] for pair in rule["UserIdGroupPairs"]]

@@ -91,9 +91,11 @@ class StrictEc2:
         self.calls: list[Call] = []
         self.faults: list[Fault] = []
         self.gate: Gate | None = None
+        self.image_size = 8
         self._remembered: dict[str, tuple[dict[str, str], _Answer]] = {}
         self.rules.dying.clear()
         self.rules.young.clear()
+        self.rules.groups_of.clear()
 
     @contextmanager
     def running(self) -> Iterator[StrictEc2]:
@@ -153,7 +155,9 @@ class StrictEc2:
     def _note_age(self, call: Call, answer: _Answer) -> None:
         text = answer.body.decode()
         if call.action == "RunInstances":
-            self.rules.young.update(dict.fromkeys(re.findall(r"<instanceId>(.*?)</instanceId>", text), 2))
+            (machine,) = set(re.findall(r"<instanceId>(.*?)</instanceId>", text))
+            self.rules.young[machine] = 2
+            self.rules.groups_of[machine] = call.params.get("NetworkInterface.1.SecurityGroupId.1", "")
         elif call.action == "CreateNatGateway":
             self.rules.young.update(dict.fromkeys(re.findall(r"<natGatewayId>(.*?)</natGatewayId>", text), 2))
         elif call.action == "TerminateInstances":
@@ -165,7 +169,8 @@ class StrictEc2:
     def _as_it_takes_time(self, action: str, answer: _Answer) -> _Answer:
         """Things take a while to be there, and to be gone; images have the size of Debian's."""
         if action == "DescribeImages":
-            body = answer.body.replace(b"<volumeSize>15</volumeSize>", b"<volumeSize>8</volumeSize>")
+            size = f"<volumeSize>{self.image_size}</volumeSize>".encode()
+            body = answer.body.replace(b"<volumeSize>15</volumeSize>", size)
             return _Answer(answer.status, answer.headers, body)
         keys = {"DescribeInstances": "instanceId", "DescribeNatGateways": "natGatewayId"}
         if action not in keys or answer.status >= 400 or not (self.rules.young or self.rules.dying):
