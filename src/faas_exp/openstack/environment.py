@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from faas_exp.openstack import access, machines, marks, preflight
+from faas_exp.openstack.home import same_home, settle
 from faas_exp.openstack.ledger import Ledger
+from faas_exp.openstack.lock import only_run
 from faas_exp.openstack.network import NetworkMaker
 from faas_exp.openstack.quota import check_quota
 from faas_exp.openstack.session import Cloud
@@ -25,8 +27,9 @@ class Made:
         network: ids by part: ``network_id``, ``subnet_ids``, ``router_id`` and so on; ``(planned)`` in a check.
         public_ip: the bastion's.
         machines: name, role, groups, address, id and host key of all, those of clusters that stand beside included.
-        created: names of machines that are new.
-        surplus: names of machines of this cluster which the wish does not hold; they are left alone.
+        created: names of machines that are new, without the environment's.
+        size: machines, cores and memory in words.
+        surplus: names of machines of this cluster, or that make load, which are not in the wish; they are left alone.
         notes: where a machine differs from the wish in what can't be changed while it lives.
     """
 
@@ -36,24 +39,35 @@ class Made:
     machines: list[dict[str, Any]]
     created: list[str]
     surplus: list[str]
+    size: str
     notes: list[str] = field(default_factory=list)
 
 
-def ensure(cloud: Cloud, wish: Wish, host_keys: Path, *, check: bool = False) -> Made:
+def ensure(cloud: Cloud, wish: Wish, folder: Path, *, check: bool = False) -> Made:
     """Make what is missing, change what differs and can be changed, leave the rest.
 
     Args:
-        host_keys: folder for the machines' host keys.
+        folder: the environment's state on the controller.
         check: only find out what would be done.
 
     Raises:
         OpenStackError: one line; what was made until then is marked, and the next run goes on from it.
     """
     wish.check(check_mode=check)
+    same_home(cloud, wish.env, folder)
+    if check:
+        return _ensure(cloud, wish, folder, check=True)
+    with only_run(folder, wish.timeout):
+        return _ensure(cloud, wish, folder, check=False)
+
+
+def _ensure(cloud: Cloud, wish: Wish, folder: Path, *, check: bool) -> Made:
     found = survey(cloud, wish.env)
     checked = preflight.check(cloud, wish, found)
     rules = access.wanted_rules(wish, found)
     check_quota(cloud, wish, found, checked, rules)
+    if not check:
+        settle(cloud, folder)
 
     ledger = Ledger(cloud, wish.env, check)
     access.key_pair(ledger, wish, found)
@@ -66,7 +80,7 @@ def ensure(cloud: Cloud, wish: Wish, host_keys: Path, *, check: bool = False) ->
     for machine in wish.machines:
         if machine.public:
             public_ip = maker.floating_address(ports[machine.name], machine.address)
-    created = machines.make_machines(ledger, wish, found, checked, ports, server_groups, host_keys)
+    created = machines.make_machines(ledger, wish, found, checked, ports, server_groups, folder / "host_keys")
     tag(ledger)
     running = {one.name: one for one in found.of(SERVER)} if check else machines.wait_for_machines(ledger, wish)
     return Made(
@@ -83,6 +97,7 @@ def ensure(cloud: Cloud, wish: Wish, host_keys: Path, *, check: bool = False) ->
         machines=_machines(wish, running, found),
         created=created,
         surplus=_surplus(wish, found),
+        size=_size(wish, checked),
         notes=_notes(wish, found, checked),
     )
 
@@ -133,9 +148,15 @@ def fixed_address(server: Any) -> str:
     return ""
 
 
+def _size(wish: Wish, checked: preflight.Checked) -> str:
+    flavors = [checked.flavors[machine.flavor] for machine in wish.machines]
+    cores, memory = sum(one.vcpus for one in flavors), sum(one.ram for one in flavors) / 1024
+    return f"{len(flavors)} machines, {cores} cores, {memory:.0f} GB of memory"
+
+
 def _surplus(wish: Wish, found: Found) -> list[str]:
     wished = {wish.name(machine.name) for machine in wish.machines}
-    roles = {f"{wish.orchestrator}_control", f"{wish.orchestrator}_workers"}
+    roles = {f"{wish.orchestrator}_control", f"{wish.orchestrator}_workers", "load_generators"}
     return sorted(
         one.name
         for one in found.of(SERVER)

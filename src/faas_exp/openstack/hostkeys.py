@@ -7,10 +7,28 @@ machine's metadata, so that another controller learns it from OpenStack itself.
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from faas_exp.openstack.errors import OpenStackError
+
+
+def unpinned(machines: Iterable[Mapping[str, Any]], known_hosts: Path) -> dict[str, str]:
+    """Host keys that the file does not hold yet, by address.
+
+    Args:
+        machines: each with ``address`` and ``host_key`` (empty: not known).
+        known_hosts: OpenSSH's file; may be missing.
+    """
+    text = known_hosts.read_text(encoding="utf-8") if known_hosts.is_file() else ""
+    lines = set(text.splitlines())
+    return {
+        one["address"]: one["host_key"]
+        for one in machines
+        if one["host_key"] and f"{one['address']} {one['host_key']}" not in lines
+    }
 
 
 @dataclass(frozen=True)

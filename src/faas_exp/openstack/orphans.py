@@ -38,20 +38,21 @@ def _plural(kind: str, count: int) -> str:
     return f"{kind}es" if kind.endswith("s") else f"{kind}s"
 
 
-def leftovers(cloud: Cloud, now: datetime | None = None) -> list[Leftover]:
+def leftovers(cloud: Cloud, env: str | None = None, now: datetime | None = None) -> list[Leftover]:
     """Everything under this project's mark, by environment.
 
     Args:
+        env: only this one.
         now: for the ages.
     """
     now = now or datetime.now(UTC)
     by_env: dict[str, list[Resource]] = {}
-    for one in survey(cloud).all:
+    for one in survey(cloud, env).all:
         by_env.setdefault(one.env, []).append(one)
     found = []
-    for env, resources in sorted(by_env.items()):
+    for name, resources in sorted(by_env.items()):
         times = [one.created for one in resources if one.created]
         created = min(times) if times else None
         hours = None if created is None else (now - created).total_seconds() / 3600
-        found.append(Leftover(env, cloud.region, resources, created, hours))
+        found.append(Leftover(name, cloud.region, resources, created, hours))
     return found

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, ip_address
 
+from faas_exp.firewall import rules
 from faas_exp.machines import ORCHESTRATORS
 from faas_exp.openstack.errors import OpenStackInputError
 
@@ -105,10 +106,15 @@ class Wish:
 
         Raises:
             OpenStackInputError: with the key, what was found, what is allowed.
+            FirewallError: the same, for a port or a network of the administrator's.
         """
         check_env(self.env)
         if self.orchestrator not in ORCHESTRATORS:
             raise OpenStackInputError("orchestrator", self.orchestrator, ", ".join(ORCHESTRATORS))
+        if not self.admin:
+            raise OpenStackInputError("admin_cidr", "", "one or more networks, as 203.0.113.7/32")
+        # Refuses ports and networks that are none.
+        rules([self.orchestrator], admin=self.admin, ports=self.ports)
         for key, value, kind in (
             ("external_network_name", self.external_network, "network"),
             ("image", self.image, "image"),

@@ -1,0 +1,113 @@
+#!/usr/bin/python
+# Copyright: the faas.exp authors
+# Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: openstack_environment_info
+short_description: What environments have at OpenStack, and how old it is
+version_added: 0.1.0
+description:
+  - Lists everything in the project that carries the mark C(faas-exp:env), by environment.
+author:
+  - The faas.exp authors
+requirements:
+  - openstacksdk >= 4, <= 4.14
+options:
+  env_name:
+    description: Only this environment; left out, all.
+    type: str
+  state_dir:
+    description:
+      - Folder of the environment O(env_name) on this machine. Given, the module fails when the environment was made in
+        another cloud, region or project.
+    type: path
+attributes:
+  check_mode:
+    description: Changes nothing.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: What did earlier runs leave?
+  faas.exp.openstack_environment_info:
+  register: left
+
+- name: Show it
+  ansible.builtin.debug:
+    msg: "{{ left.environments | map(attribute='summary') }}"
+"""
+
+RETURN = r"""
+environments:
+  description: One for each environment.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    env_name:
+      description: Name of the environment.
+      type: str
+    region:
+      description: Where it is.
+      type: str
+    created:
+      description: When its oldest thing was made, ISO 8601; empty where nothing tells.
+      type: str
+    age_hours:
+      description: Its age; null where nothing tells.
+      type: float
+    summary:
+      description: All of it in one line.
+      type: str
+    resources:
+      description: What there is, as kind, name and id.
+      type: list
+      elements: dict
+region:
+  description: The region that was looked into.
+  returned: always
+  type: str
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.faas.exp.plugins.module_utils.openstack import run_openstack_module
+
+
+def look(module: AnsibleModule) -> dict[str, Any]:
+    """List what there is."""
+    from pathlib import Path
+
+    from faas_exp.openstack.home import same_home
+    from faas_exp.openstack.orphans import leftovers
+    from faas_exp.openstack.session import connect
+
+    env = module.params["env_name"]
+    cloud = connect()
+    if env and module.params["state_dir"]:
+        same_home(cloud, env, Path(module.params["state_dir"]))
+    environments = [
+        {
+            "env_name": one.env,
+            "region": one.region,
+            "created": one.created.isoformat() if one.created else "",
+            "age_hours": None if one.hours is None else round(one.hours, 2),
+            "summary": str(one),
+            "resources": [{"kind": thing.kind, "name": thing.name, "id": thing.id} for thing in one.resources],
+        }
+        for one in leftovers(cloud, env)
+    ]
+    return {"changed": False, "environments": environments, "region": cloud.region}
+
+
+def main() -> None:
+    """Read the parameters, look, return."""
+    module = AnsibleModule({"env_name": {"type": "str"}, "state_dir": {"type": "path"}}, supports_check_mode=True)
+    run_openstack_module(module, lambda: look(module))
+
+
+if __name__ == "__main__":
+    main()
