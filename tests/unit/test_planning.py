@@ -9,7 +9,7 @@ import pytest
 from experimentfiles import minimal, write_experiment
 
 from faas_exp.config import load_experiment
-from faas_exp.errors import FaasExpError, ResultsError
+from faas_exp.errors import ConfigError, FaasExpError, ResultsError
 from faas_exp.grid import Run
 from faas_exp.planning import deployments_as_dicts, environment_of, prepare, result_root
 from faas_exp.results import finish_run, new_run
@@ -107,6 +107,30 @@ def test_what_the_inventory_knows_reaches_who_asks(tmp_path: Path) -> None:
     inventory = {"ftp_host": "198.18.0.9", "ftp_password": "hunter2", "gateway_endpoint": "http://x"}
     assert environment_of(experiment, "asks", inventory) == ({"ftp_host": "mine"}, {"ftp_password": "hunter2"})
     assert environment_of(experiment, "other", inventory) == ({}, {})
+
+
+def test_what_a_function_asks_for_must_come_from_somewhere(tmp_path: Path) -> None:
+    functions = Path(__file__).parents[2] / "experiments" / "functions"
+    path = write_experiment(
+        tmp_path,
+        f"""
+        functions:
+          - {{name: ftpfunction, yaml_path: {functions}/ftpfunction/stack.yml, api: {{uri: x}}}}
+          - {{name: gofunction, yaml_path: {functions}/gofunction/stack.yml, api: {{uri: x}}}}
+        """,
+    )
+    tree = tmp_path / "tree"
+    # The embedded platform has no FTP server.
+    inventory = {"ftp_host": "", "ftp_user": "ftpuser", "ftp_password": "hunter2-in-inventory"}
+    with pytest.raises(ConfigError) as refused:
+        prepare(path, "embedded", tree, inventory=inventory)
+    assert str(refused.value).startswith(
+        f"{path}: ftpfunction: environment: ftp_host: found nothing, and the inventory has none, allowed: a value; or"
+    )
+    assert "hunter2" not in str(refused.value)
+    assert prepare(path, "embedded", tree, inventory=inventory, skip={"ftpfunction": "no server"}).left > 0
+    assert prepare(path, "embedded", tree, inventory=inventory, only=["gofunction"]).left > 0
+    assert prepare(path, "embedded", tree, inventory={**inventory, "ftp_host": "198.18.0.6"}).left > 0
 
 
 def test_replacing_moves_only_when_it_is_meant(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
+from pathlib import Path
 
 import yaml
-from locallab import Lab, changed, docker
+from locallab import Lab, changed, docker, run
 
 SMALL = {"cloud_local_services": ["bastion"], "worker_count": 1}
 
@@ -16,7 +18,13 @@ def nodes(lab: Lab) -> list[str]:
     return sorted(said.split("\n"))
 
 
-def test_a_lab_lives_and_is_gone(lab: Lab):
+def test_a_lab_lives_and_is_gone(lab: Lab, tmp_path: Path):
+    # With a key that its user has already, whose public half is not beside it.
+    key = tmp_path / "mine"
+    assert run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)).returncode == 0
+    key.with_suffix(".pub").unlink()
+    before_all = key.read_bytes()
+    lab = replace(lab, inputs={"private_key": str(key)})
     first = lab.play("provision", "cluster", **SMALL)
     state = lab.base / ".faas" / lab.name
     assert lab.names() == [
@@ -67,3 +75,4 @@ def test_a_lab_lives_and_is_gone(lab: Lab):
     assert f"{lab.name}: 3 machines and 1 networks deleted, 0 remain" in gone
     assert lab.names() == []
     assert not state.exists()
+    assert key.read_bytes() == before_all

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from locallab import Lab, docker
+from locallab import Lab, docker, run
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,13 @@ def test_wrong_input(lab: Lab, inputs: dict[str, object], line: str):
 def test_wrong_docker_host(lab: Lab):
     line = refusal(lab, environment={"DOCKER_HOST": "unix:///nowhere/docker.sock"})
     assert line.startswith("No Docker daemon answers at unix:///nowhere/docker.sock. Run `make lab` as root")
+
+
+def test_keys_that_are_no_pair(lab: Lab, tmp_path: Path):
+    for name in ("mine", "other"):
+        assert run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)).returncode == 0
+    line = refusal(lab, private_key=str(tmp_path / "mine"), public_key=str(tmp_path / "other.pub"))
+    assert line.startswith(f"public_key: found {tmp_path}/other.pub, which belongs to another key, allowed: ")
 
 
 def test_name_clash(lab: Lab, foreign_image: str):
