@@ -24,6 +24,10 @@ CLAMP_PATIENCE = 10.0
 # How long a platform that tells of errors (the portable gateway's lastError) may go without one replica coming up.
 FAILING_PATIENCE = 20.0
 _TRIES = 3
+# Providers that end when a replica is called before it listens, although they count it as available: seconds to wait.
+_SETTLE = {"faas-nomad": 3.0}
+# Providers that answer 400 to every other method.
+_POST_ONLY = ("faas-nomad",)
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class OpenFaaS:
         self._host = host
         token = base64.b64encode(f"{username}:{password}".encode()).decode()
         self._auth = {"Authorization": f"Basic {token}"}
+        self._provider: str | None = None
 
     # --- plain calls ---------------------------------------------------------------------------------------------
 
@@ -147,6 +152,17 @@ class OpenFaaS:
         info = self._json(answer, "/system/info")
         return info if isinstance(info, dict) else {}
 
+    def provider(self) -> str:
+        """What the platform calls its provider in ``/system/info``, "" when it does not say; asked once."""
+        if self._provider is None:
+            answer = self._system("GET", "/system/info", timeout=PROBE_TIMEOUT)
+            info = self._json(answer, "/system/info") if answer.status == 200 else {}
+            found = info.get("provider") if isinstance(info, dict) else None
+            # A name alone before gateway 0.18, an object since.
+            name = (found.get("provider") or found.get("name")) if isinstance(found, dict) else found
+            self._provider = str(name or "")
+        return self._provider
+
     def list(self) -> list[Status]:
         """All functions. ``available`` is not to be trusted here (no upstream provider fills it in)."""
         answer = self._system("GET", "/system/functions")
@@ -195,6 +211,13 @@ class OpenFaaS:
         deadline = time.monotonic() + timeout
         status = self._wait_replicas(name, replicas, deadline)
         if probe is not None:
+            provider = self.provider()
+            if provider in _POST_ONLY and probe.method != "POST":
+                raise PlatformError(
+                    f"{name}: http_method: found {probe.method}, allowed on {provider}: POST (others are answered 400)"
+                )
+            if provider in _SETTLE:
+                time.sleep(_SETTLE[provider])
             self._wait_answer(name, probe, deadline)
             # The probe may have met a scale-up or the end of an old replica: look again.
             status = self._wait_replicas(name, replicas, deadline)
