@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from locallab import Lab, docker, run
+from locallab import ROOT, Lab, docker, run
 
 from faas_exp.openfaas import OpenFaaS
 
@@ -19,6 +19,12 @@ from pathlib import Path
 from faas_exp.load import LoadSpec, run_load
 run_load(LoadSpec(**json.loads(sys.argv[1])), Path(sys.argv[2]))
 """
+
+
+def share_caches(lab: Lab) -> None:
+    """Wheels and images that were made before serve here too."""
+    (ROOT / ".cache").mkdir(exist_ok=True)
+    (lab.base / ".cache").symlink_to(ROOT / ".cache")
 
 
 def gateway_of(lab: Lab) -> OpenFaaS:

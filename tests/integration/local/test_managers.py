@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clusterload import gateway_of, image_of, load, on, stats_of, until
+from clusterload import gateway_of, image_of, load, on, share_caches, stats_of, until
 from locallab import Lab, changed, docker
 
 INPUTS = {
@@ -37,6 +37,7 @@ def leading_gateway(lab: Lab, asked: str) -> str:
 
 
 def test_a_leader_dies_under_load(lab: Lab, tmp_path: Path) -> None:
+    share_caches(lab)
     lab.play("provision", "cluster", "openfaas", "services", **INPUTS)
     gateway = gateway_of(lab)
     image = image_of(lab, "pythonfunction")
