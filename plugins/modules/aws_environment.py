@@ -199,6 +199,7 @@ notes:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.faas.exp.plugins.module_utils.aws import need_boto3
 from ansible_collections.faas.exp.plugins.module_utils.science import run_module
 
 ARGUMENTS: dict[str, Any] = {
@@ -247,8 +248,8 @@ def present(module: AnsibleModule) -> dict[str, Any]:
     # Credentials first: whoever has none learns nothing from the rest.
     cloud = connect(zone=params["availability_zone"])
     taken_over = (
-        "orchestrator", "counts", "cluster_name", "availability_zone", "vpc_cidr", "public_subnet_cidr", "private_subnet_cidr",
-        "instance_type", "volume_size", "sizes", "public_key", "ssh_user", "ports", "timeout",
+        "orchestrator", "counts", "cluster_name", "availability_zone", "vpc_cidr", "public_subnet_cidr",
+        "private_subnet_cidr", "instance_type", "volume_size", "sizes", "public_key", "ssh_user", "ports", "timeout",
     )  # fmt: skip
     wish = Inputs(
         env=params["env_name"],
@@ -297,6 +298,7 @@ def absent(module: AnsibleModule) -> dict[str, Any]:
 def main() -> None:
     """Read the parameters, do it, say what was done."""
     module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
+    need_boto3(module)
     run_module(module, lambda: present(module) if module.params["state"] == "present" else absent(module))
 
 

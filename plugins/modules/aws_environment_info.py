@@ -89,6 +89,7 @@ regions:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.faas.exp.plugins.module_utils.aws import need_boto3
 from ansible_collections.faas.exp.plugins.module_utils.science import run_module
 
 
@@ -138,6 +139,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    need_boto3(module)
     run_module(module, lambda: look(module))
 
 

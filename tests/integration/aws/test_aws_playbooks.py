@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from fnmatch import fnmatch
 from pathlib import Path
 
 import psutil
@@ -36,6 +37,19 @@ def inventory(lab: Lab, **more: str) -> dict[str, dict[str, object]]:
         check=True, capture_output=True, text=True, cwd=lab.base, env=lab.environment(),
     )  # fmt: skip
     return dict(json.loads(done.stdout))
+
+
+def used(lab: Lab) -> list[str]:
+    """Permissions that were needed."""
+    services = {"GetCallerIdentity": "sts", "GetServiceQuota": "servicequotas"}
+    return sorted({f"{services.get(one.action, 'ec2')}:{one.action}" for one in lab.strict.calls})
+
+
+def policy() -> list[str]:
+    """Permissions that docs/aws.md tells to give."""
+    text = (ROOT / "docs" / "aws.md").read_text(encoding="utf-8")
+    (found,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    return list(json.loads(found)["Statement"][0]["Action"])
 
 
 def files_below(folder: Path) -> str:
@@ -103,6 +117,8 @@ def test_from_nothing_to_machines_and_back(lab: Lab) -> None:
     assert lab.shape() == []
     assert not lab.state.exists()
     assert changed(played(lab.play("teardown", confirm=True))) == 0
+
+    assert [one for one in used(lab) if not any(fnmatch(one, allowed) for allowed in policy())] == []
 
     for text in (planned, first, second, orphans, last, files_below(lab.base)):
         assert SECRET not in text
