@@ -237,3 +237,12 @@ def test_every_default_version_has_its_checksum() -> None:
     every = [one for versions in sums.values() for machines in versions.values() for one in machines.values()]
     assert len(every) == len(set(every)), "a sum stands twice"
     assert all(len(one) == 64 and set(one) <= set("0123456789abcdef") for one in every)
+
+
+def test_the_list_for_a_mirror_is_right() -> None:
+    sums = yaml.safe_load((ROOT / "roles/hashicorp/vars/checksums.yml").read_text())["hashicorp_checksums"]
+    files = yaml.safe_load((ROOT / "roles/hashicorp/vars/artefacts.yml").read_text())["hashicorp_artefact_files"]
+    for file in files:
+        product, version, _, machine = file["name"].removesuffix(".zip").split("_")
+        assert file["sha256"] == sums[product][version][machine]
+        assert file["url"].endswith(f"/{product}/{version}/{file['name']}")
