@@ -107,6 +107,7 @@ def make_machines(
     jobs: list[Callable[[], Any]] = []
     new = []
     for machine in wish.machines:
+        _forget_doubles(ledger, wish, found, machine)
         server = found.one(SERVER, wish.name(machine.name))
         if server is None or _must_go(server):
             new.append(machine.name)
@@ -131,6 +132,19 @@ def _all_of(jobs: Iterable[Callable[[], Any]]) -> None:
             raise error
     if failed:
         raise OpenStackError("; ".join(dict.fromkeys(str(error) for error in failed)))
+
+
+def _forget_doubles(ledger: Ledger, wish: Wish, found: Found, machine: Machine) -> None:
+    """Delete what never ran, where another server of the same name does or may.
+
+    Of two requests that were on their way at the same time (a run that was killed, and the next), one gets the port and
+    the other's server ends in state ERROR.
+    """
+    servers = [one for one in found.of(SERVER) if one.name == wish.name(machine.name)]
+    if len(servers) > 1:
+        for server in [one for one in servers if one.raw.status == "ERROR" and not one.raw.launched_at]:
+            _remove(ledger, server, wish.timeout)
+            found.all.remove(server)
 
 
 def _must_go(server: Resource) -> bool:

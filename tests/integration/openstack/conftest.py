@@ -1,0 +1,86 @@
+"""The real services, which tools/test-openstack started; each test has an environment of its own and leaves none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import openstack
+import pytest
+import yaml
+from openstacklab import Lab
+from openstackproxy import Faults, way_to
+
+_NAMES = iter(f"trial{number}-{os.getpid()}" for number in range(1000))
+
+
+@pytest.fixture(scope="session")
+def real_clouds() -> Path:
+    """clouds.yaml of the services."""
+    path = os.environ.get("FAAS_OPENSTACK_CLOUDS")
+    if not path:
+        pytest.skip("no OpenStack runs here: tools/test-openstack starts one and these tests with it")
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
+    return Path(path)
+
+
+@pytest.fixture(scope="session")
+def admin(real_clouds: Path) -> Any:
+    """An administrator's connection."""
+    return openstack.connection.Connection(
+        config=openstack.config.OpenStackConfig(config_files=[str(real_clouds)]).get_one("admin")
+    )
+
+
+@pytest.fixture(scope="session")
+def faults() -> Faults:
+    return Faults()
+
+
+@pytest.fixture(scope="session")
+def clouds(real_clouds: Path, admin: Any, faults: Faults, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """clouds.yaml that leads to compute and networking by a way on which faults can be made."""
+    config = yaml.safe_load(real_clouds.read_text(encoding="utf-8"))
+    path = tmp_path_factory.mktemp("clouds") / "clouds.yaml"
+    compute = urlsplit(admin.compute.get_endpoint())
+    network = urlsplit(admin.network.get_endpoint())
+    with way_to(compute.netloc, faults) as to_compute, way_to(network.netloc, faults) as to_network:
+        for cloud in config["clouds"].values():
+            cloud["compute_endpoint_override"] = f"{to_compute}/v2.1"
+            cloud["network_endpoint_override"] = to_network
+        path.write_text(yaml.safe_dump(config), encoding="utf-8")
+        yield path
+
+
+def _lab(clouds: Path, admin: Any, faults: Faults, base: Path, cloud: str, patch: pytest.MonkeyPatch) -> Lab:
+    for key in [one for one in os.environ if one.startswith("OS_")]:
+        patch.delenv(key)
+    patch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
+    patch.setenv("OS_CLOUD", cloud)
+    faults.reset()
+    return Lab(base, next(_NAMES), admin, admin.identity.find_project(cloud).id, clouds, faults, cloud)
+
+
+@pytest.fixture
+def lab(clouds: Path, admin: Any, faults: Faults, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """An environment of the test's own, gone afterwards whatever the test did."""
+    one = _lab(clouds, admin, faults, tmp_path, "demo", monkeypatch)
+    yield one
+    faults.reset()
+    if one.found().all:
+        one.teardown()
+
+
+@pytest.fixture
+def small_lab(
+    clouds: Path, admin: Any, faults: Faults, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Lab]:
+    """The same, as a user with room for three machines."""
+    one = _lab(clouds, admin, faults, tmp_path, "small", monkeypatch)
+    yield one
+    faults.reset()
+    if one.found().all:
+        one.teardown()

@@ -1,0 +1,183 @@
+"""An environment as the services see it: whole, unchanged by a second run, mended, shrunk, gone."""
+
+from __future__ import annotations
+
+import base64
+import stat
+
+import pytest
+import yaml
+from openstacklab import PUBLIC_KEY, Lab, open_ports
+
+from faas_exp.errors import FaasExpError
+from faas_exp.openstack.hosts import hosts
+from faas_exp.openstack.ledger import Ledger
+from faas_exp.openstack.session import connect
+from faas_exp.openstack.teardown import remove_machines
+
+
+def test_everything_is_as_wished_and_a_second_run_changes_nothing(lab: Lab) -> None:
+    before = lab.everything()
+    planned = lab.ensure(check=True)
+    assert lab.found().all == [], "a check makes nothing"
+    made = lab.ensure()
+    # A check tells what is then done; tags alone can't be counted before there is what they hang on.
+    assert sorted(planned.changes) == sorted(one for one in made.changes if not one.startswith("tag "))
+    again = lab.ensure()
+    assert again.changes == []
+    assert again.created == again.surplus == again.notes == []
+
+    _servers(lab)
+    _network(lab, made.public_ip)
+    _groups(lab)
+    _inventory(lab, made.public_ip)
+
+    assert lab.teardown() == len(made.machines) * 2 + 4 + 4 + 2 + 1
+    assert lab.found().all == []
+    assert lab.everything() == before, "nothing is left, marked or not"
+    assert lab.teardown() == 0
+
+
+def _servers(lab: Lab) -> None:
+    servers = {one.name: one for one in lab.api.compute.servers(all_projects=True, project_id=lab.project)}
+    names = ("bastion", "haproxy", "docker-swarm-manager-1", "docker-swarm-worker-1")
+    assert {f"{lab.env}-{name}" for name in names} == {name for name in servers if name.startswith(lab.env)}
+    for name in names:
+        server = servers[f"{lab.env}-{name}"]
+        assert server.status == "ACTIVE"
+        assert server.flavor["original_name"] == "m1.small"
+        assert server.key_name == f"faas-exp-{lab.env}"
+        assert server.metadata["faas-exp:env"] == lab.env
+        assert server.metadata["faas-exp:machine"] == name
+        config = yaml.safe_load(base64.b64decode(server.user_data))
+        key = config["ssh_keys"]
+        assert server.metadata["faas-exp:host-key"] == " ".join(key["ed25519_public"].split()[:2])
+        private = lab.state / "host_keys" / name
+        assert private.read_text() == key["ed25519_private"]
+        assert stat.S_IMODE(private.stat().st_mode) == 0o600
+        assert config["hostname"] == name
+    groups = {one.name: one for one in lab.api.compute.server_groups(all_projects=True)}
+    for role, machine in (("control", "manager"), ("workers", "worker")):
+        group = groups[f"faas-exp:env={lab.env}/swarm_{role}"]
+        assert group.policy == "soft-anti-affinity"
+        assert group.member_ids == [servers[f"{lab.env}-docker-swarm-{machine}-1"].id]
+    pair = connect().api.compute.get_keypair(f"faas-exp-{lab.env}")
+    assert pair.public_key.split()[:2] == PUBLIC_KEY.split()[:2]
+    assert pair.public_key.split()[2] == f"faas-exp:env={lab.env}"
+
+
+def _network(lab: Lab, public_ip: str) -> None:
+    api, mark = lab.api.network, f"faas-exp:env={lab.env}"
+    (network,) = api.networks(description=mark)
+    (subnet,) = api.subnets(description=mark)
+    (router,) = api.routers(description=mark)
+    (address,) = api.ips(description=mark)
+    ports = {one.name: one for one in api.ports(description=mark)}
+    assert (subnet.network_id, subnet.cidr, subnet.dns_nameservers) == (
+        network.id,
+        "192.168.0.0/24",
+        ["8.8.8.8", "8.8.4.4"],
+    )
+    external = api.find_network("public")
+    assert router.external_gateway_info["network_id"] == external.id
+    (interface,) = [one for one in api.ports(device_id=router.id) if one.network_id == network.id]
+    assert interface.fixed_ips[0]["subnet_id"] == subnet.id
+    bastion = ports[f"{lab.env}-bastion"]
+    assert (address.port_id, address.fixed_ip_address, address.floating_ip_address) == (
+        bastion.id,
+        "192.168.0.4",
+        public_ip,
+    )
+    addresses = {name.removeprefix(f"{lab.env}-"): port.fixed_ips[0]["ip_address"] for name, port in ports.items()}
+    assert addresses == {
+        "bastion": "192.168.0.4",
+        "haproxy": "192.168.0.5",
+        "docker-swarm-manager-1": "192.168.0.11",
+        "docker-swarm-worker-1": "192.168.0.51",
+    }
+    groups = {one.id: one.name for one in lab.groups()}
+    for name, role in (("bastion", "bastion"), ("docker-swarm-worker-1", "swarm_workers")):
+        port = ports[f"{lab.env}-{name}"]
+        assert [groups[one] for one in port.security_group_ids] == [f"{lab.env}-{role}"]
+        assert port.is_port_security_enabled
+    for one in (network, subnet, router, address, *ports.values(), *lab.groups()):
+        assert one.tags == [mark]
+
+
+def _groups(lab: Lab) -> None:
+    named = {one.id: one.name.removeprefix(f"{lab.env}-") for one in lab.groups()}
+    opened = {named[one.id]: open_ports(one, named) for one in lab.groups()}
+    everywhere = {(name, rule) for name, rules in opened.items() for rule in rules if "/" in rule}
+    assert everywhere == {("bastion", "tcp 22-22 from 203.0.113.9/32")}, "the one way in"
+    for name in set(named.values()) - {"bastion"}:
+        assert "tcp 22-22 from bastion" in opened[name]
+    assert "tcp 2377-2377 from swarm_workers" in opened["swarm_control"]
+    assert "tcp 2377-2377 from swarm_workers" not in opened["swarm_workers"]
+
+
+def _inventory(lab: Lab, public_ip: str) -> None:
+    found = {name: its for name, its in hosts(connect()).items() if its["machine_env"] == lab.env}
+    assert found[f"{lab.env}-bastion"]["ansible_host"] == public_ip
+    assert found[f"{lab.env}-bastion"]["machine_groups"] == ["bastion", "registry"]
+    worker = found[f"{lab.env}-docker-swarm-worker-1"]
+    assert (worker["ansible_host"], worker["private_ip"]) == ("192.168.0.51", "192.168.0.51")
+    assert worker["machine_groups"] == ["swarm_workers"]
+
+
+def test_what_was_broken_by_hand_is_mended(lab: Lab) -> None:
+    made = lab.ensure()
+    whole = lab.shape()
+    api = lab.api
+    group = next(one for one in lab.groups() if one.name == f"{lab.env}-bastion")
+    for rule in group.security_group_rules:
+        if rule["direction"] == "ingress":
+            api.network.delete_security_group_rule(rule["id"])
+    api.network.create_security_group_rule(
+        security_group_id=group.id, direction="ingress", ethertype="IPv4", protocol="tcp",
+        port_range_min=3389, port_range_max=3389, remote_ip_prefix="0.0.0.0/0",
+    )  # fmt: skip
+    (address,) = api.network.ips(description=f"faas-exp:env={lab.env}")
+    api.network.update_ip(address, port_id=None)
+    worker = next(one for one in made.machines if one["role"] == "swarm_workers")
+    api.compute.delete_server(worker["id"])
+    api.compute.wait_for_delete(api.compute.get_server(worker["id"]), wait=600)
+    haproxy = next(one for one in made.machines if one["role"] == "haproxy")
+    api.compute.stop_server(haproxy["id"])
+    api.compute.wait_for_server(api.compute.get_server(haproxy["id"]), status="SHUTOFF", wait=600)
+
+    mended = lab.ensure()
+    assert mended.created == ["docker-swarm-worker-1"]
+    assert mended.public_ip == made.public_ip
+    assert lab.shape() == whole
+    again = next(one for one in mended.machines if one["role"] == "swarm_workers")
+    assert (again["address"], again["host_key"]) == (worker["address"], worker["host_key"])
+    assert again["id"] != worker["id"]
+    assert api.compute.get_server(haproxy["id"]).status == "ACTIVE"
+    assert lab.ensure().changes == []
+
+
+def test_a_smaller_wish_names_the_surplus_and_only_that_goes(lab: Lab) -> None:
+    lab.ensure(counts={"manager_count": 1, "worker_count": 2}, services=("bastion",))
+    surplus = lab.ensure(services=("bastion",)).surplus
+    assert surplus == [f"{lab.env}-docker-swarm-worker-2"]
+    remove_machines(Ledger(connect(), lab.env), surplus, timeout=1200)
+    left = {one.name for one in lab.found().of("port")} | {one.name for one in lab.found().of("server")}
+    assert left == {f"{lab.env}-{name}" for name in ("bastion", "docker-swarm-manager-1", "docker-swarm-worker-1")}
+
+
+def test_teardown_never_touches_what_is_not_marked_and_names_what_is_in_the_way(lab: Lab) -> None:
+    lab.ensure(services=("bastion",), counts={"manager_count": 0, "worker_count": 0})
+    api = connect().api
+    (network,) = api.network.networks(description=f"faas-exp:env={lab.env}")
+    # The same name, no mark; and somebody's port in our network.
+    stranger = api.network.create_network(name=f"{lab.env}-network")
+    port = api.network.create_port(network_id=network.id, name="somebodys", description=f"faas-exp:env={lab.env}x")
+    try:
+        with pytest.raises(FaasExpError, match=rf"still in use by port {port.id} .*run the teardown again"):
+            lab.teardown()
+        assert api.network.get_port(port.id).name == "somebodys"
+    finally:
+        api.network.delete_port(port)
+    assert lab.teardown() > 0
+    assert api.network.get_network(stranger.id).name == f"{lab.env}-network"
+    api.network.delete_network(stranger)

@@ -1,0 +1,116 @@
+"""What can't be had is refused before the first resource, in one line, with the choices there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from openstacklab import PUBLIC_KEY, Lab
+
+from faas_exp.errors import FaasExpError
+from faas_exp.openstack.home import settle
+from faas_exp.openstack.session import connect
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"flavor": "m1.smal"}, "inputs: flavor: found 'm1.smal', allowed: m1.small, "),
+        (
+            {"flavor": "m1.none"},
+            "inputs: flavor: found 'm1.none (no disk)', allowed: a flavor with a disk of its own: ",
+        ),
+        ({"flavor": ""}, "inputs: flavor: found '', allowed: a name that `openstack flavor list` shows"),
+        ({"image": "debian"}, "inputs: image: found 'debian', allowed: debian-12"),
+        ({"external_network": "publik"}, "inputs: external_network_name: found 'publik', allowed: public"),
+        ({"zone": "mars"}, "inputs: availability_zone: found 'mars', allowed: nova"),
+        ({"subnet_cidr": "192.168.0.0/25"}, "inputs: subnet_cidr: "),
+        ({"dns_nameservers": ("dns.example",)}, "inputs: dns_nameservers: found 'dns.example'"),
+        ({"admin": ("everywhere",)}, "inputs: admin_cidr: found 'everywhere'"),
+        ({"admin": ()}, "inputs: admin_cidr: found ''"),
+        ({"public_key": "ssh-dss AAAA"}, "inputs: public_key: found 'ssh-dss'"),
+        ({"env": "Trial_1"}, "inputs: env_name: found 'Trial_1'"),
+        ({"ssh_user": "root"}, "inputs: ssh_user: found 'root'"),
+        ({"placement": "close"}, "inputs: cloud_openstack_placement: found 'close'"),
+        ({"counts": {"manager_count": 2, "worker_count": 1}}, "inputs: manager_count: found 2"),
+    ],
+)
+def test_a_wrong_input(lab: Lab, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(FaasExpError) as caught:
+        lab.ensure(**changes)
+    assert str(caught.value).startswith(said)
+    assert "\n" not in str(caught.value)
+    assert [one for one in lab.faults.seen if not one.startswith("GET")] == [], "nothing was even tried"
+
+
+def test_what_cannot_be_changed_must_be_what_it_was(lab: Lab) -> None:
+    few: dict[str, Any] = {"services": ("bastion",), "counts": {"manager_count": 0, "worker_count": 0}}
+    lab.ensure(**few)
+    lab.faults.reset()
+    other = PUBLIC_KEY.replace("tester", "other").replace("bmJb1D", "bmJb1E")
+    for changes, said in (
+        ({"subnet_cidr": "192.168.8.0/24"}, "inputs: subnet_cidr: found '192.168.8.0/24', allowed: 192.168.0.0/24"),
+        ({"public_key": other}, "inputs: public_key: found 'other', allowed: the key that "),
+    ):
+        with pytest.raises(FaasExpError) as caught:
+            lab.ensure(**few, **changes)
+        assert str(caught.value).startswith(said)
+    assert lab.faults.seen == []
+    # What can be changed is: name servers, and where one may come from.
+    changed = lab.ensure(**few, dns_nameservers=("9.9.9.9",), admin=("198.51.100.0/24",))
+    assert len(changed.changes) == 3, changed.changes
+    assert lab.ensure(**few, dns_nameservers=("9.9.9.9",), admin=("198.51.100.0/24",)).changes == []
+
+
+def test_a_key_pair_of_somebody_else_is_left_alone(lab: Lab) -> None:
+    compute = connect().api.compute
+    name = f"faas-exp-{lab.env}"
+    compute.create_keypair(name=name, public_key=PUBLIC_KEY)
+    try:
+        with pytest.raises(
+            FaasExpError, match=f"another name .a key pair {name} exists which is not of this environment"
+        ):
+            lab.ensure()
+        assert lab.teardown() == 0
+        assert compute.find_keypair(name) is not None
+    finally:
+        compute.delete_keypair(name)
+
+
+def test_an_environment_made_elsewhere_is_not_gone_on_with(lab: Lab, small_lab: Lab) -> None:
+    # The last of the two fixtures decides whose credentials these are: those of the small project.
+    settle(connect(), lab.state)
+    lab.state.joinpath("openstack.json").write_text(
+        lab.state.joinpath("openstack.json").read_text().replace(small_lab.project, lab.project)
+    )
+    with pytest.raises(FaasExpError, match=f"{lab.env} was made in project {lab.project}, this is {small_lab.project}"):
+        lab.ensure()
+
+
+def test_a_quota_that_does_not_suffice_is_told_before_anything_is_made(small_lab: Lab) -> None:
+    before = small_lab.everything()
+    with pytest.raises(FaasExpError) as caught:
+        small_lab.ensure()
+    text = str(caught.value)
+    assert text.startswith(
+        f"quota: {small_lab.env} needs 4 more instances (0 of 3 used), 8 more cores (0 of 6 used). What to do: "
+    )
+    assert small_lab.faults.seen == []
+    assert small_lab.everything() == before
+
+
+def test_a_quota_that_somebody_uses_up_meanwhile_leaves_what_the_next_run_needs(
+    small_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Preflight can't see what others do a moment later; then compute itself refuses."""
+    monkeypatch.setattr("faas_exp.openstack.environment.check_quota", lambda *ignored: None)
+    with pytest.raises(FaasExpError) as caught:
+        small_lab.ensure()
+    text = str(caught.value)
+    assert "start machine" in text
+    assert "Quota exceeded" in text
+    assert "What to do: ask for a higher quota" in text
+    assert "\n" not in text
+    monkeypatch.undo()
+    small_lab.teardown()
+    assert small_lab.found().all == []
