@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from locallab import Lab
+from locallab import ROOT, Lab
+
+from faas_exp.openfaas import OpenFaaS
 
 RATE = 100
 REQUESTS = 3000
@@ -38,6 +40,18 @@ class Site(Lab):
             self.address(51): f"{self.name}-docker-swarm-worker-1",
             self.address(52): f"{self.name}-docker-swarm-worker-2",
         }
+
+    @property
+    def gateway(self) -> OpenFaaS:
+        """The gateways, through the load balancer."""
+        return OpenFaaS(f"http://{self.front}", password=self.secret("basic-auth-password"))
+
+    def image(self, function: str) -> str:
+        """The image of a function in the environment's registry."""
+        url = f"http://{self.address(4)}:5000"
+        with urllib.request.urlopen(f"{url}/v2/faas-exp/{function}/tags/list", timeout=10) as answer:
+            tags = json.loads(answer.read())["tags"]
+        return f"{self.address(4)}:5000/faas-exp/{function}:{tags[-1]}"
 
     def healthy(self) -> int:
         """Status of the gateway's health through the load balancer; 0: no answer."""
@@ -100,7 +114,7 @@ class Site(Lab):
             "functions": [
                 {
                     "name": function,
-                    "yaml_path": f"functions/{function}/stack.yml",
+                    "yaml_path": str(ROOT / "experiments" / "functions" / function / "stack.yml"),
                     "environment": environment,
                     "api": {"uri": f"function/{function}"},
                 }

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +11,9 @@ import pytest
 import yaml
 from locallab import changed, docker
 from site_lab import REQUESTS, Site
+
+from faas_exp.errors import PlatformError
+from faas_exp.openfaas import Probe
 
 SECRETS = ("ftp-password", "basic-auth-password", "haproxy-stats-password", "swarm-agent.key")
 
@@ -32,6 +33,12 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(0.5)
     return True
+
+
+def deploy(site: Site, name: str, image: str, timeout: float) -> None:
+    """A function that is up and answers."""
+    site.gateway.deploy({"service": name, "image": image})
+    site.gateway.wait_ready(name, 1, Probe(f"/function/{name}"), timeout)
 
 
 def test_the_second_run_changes_nothing_and_tells_no_secret(site: Site) -> None:
@@ -98,8 +105,8 @@ def test_load_balancer_restarted_during_a_run(site: Site) -> None:
 
 
 def test_ftp_password_changed_during_a_run(site: Site) -> None:
-    ftp = {"ftp_host": site.address(6), "ftp_user": "ftpuser", "ftp_password": site.secret("ftp-password")}
-    site.experiment("ftp", "ftpfunction", runs=1, environment=ftp)
+    # Address and login come from the inventory.
+    site.experiment("ftp", "ftpfunction", runs=1)
     change = "echo ftpuser:another-password | sudo chpasswd"
     done = site.measure_while("ftp", "ftpfunction", lambda: site.ssh("ftp", change))
     assert done.returncode == 0, done.stdout
@@ -107,35 +114,39 @@ def test_ftp_password_changed_during_a_run(site: Site) -> None:
     # The function's own answer is what is recorded.
     assert set(run) == {"200", "502"}
     assert run.total() == REQUESTS
+    # The role sets it right again.
+    assert changed(site.play("services")) == 1
 
-    # Now it is wrong from the start: said in one line, not measured.
-    site.experiment("ftp-wrong", "ftpfunction", runs=1, environment=ftp, ready_timeout=15)
+
+def test_wrong_ftp_password(site: Site) -> None:
+    wrong = {"ftp_password": "not-the-password"}
+    site.experiment("ftp-wrong", "ftpfunction", runs=1, environment=wrong, ready_timeout=15)
     done = site.measure("ftp-wrong")
     assert done.returncode != 0
     assert "ftpfunction: replicas are up but POST function/ftpfunction answers 502" in done.stdout
     assert "the FTP server answered 530 to PASS" in done.stdout
-    assert ftp["ftp_password"] not in done.stdout
+    assert "not-the-password" not in done.stdout
     assert site.runs("ftp-wrong") == []
 
-    # The role sets it right again, and what was refused is measured.
-    assert changed(site.play("services")) == 1
-    assert site.measure("ftp-wrong").returncode == 0
-    assert site.runs("ftp-wrong") == [Counter({"200": REQUESTS})]
 
-
-def test_registry_down_while_pulling(site: Site) -> None:
-    # No worker has had this image yet.
-    site.experiment("unpulled", "warmfunction", runs=1, ready_timeout=60)
+def test_registry_down(site: Site) -> None:
+    image = site.image("warmfunction")
     site.ssh("bastion", "sudo systemctl stop docker-registry")
-    done = site.attempt("experiment", experiment="unpulled.yml")
+    # Said before anything is deployed, where an experiment looks for its images.
+    site.experiment("registry-down", runs=1)
+    done = site.measure("registry-down")
     assert done.returncode != 0
     errors = [line for line in done.stdout.splitlines() if line.startswith("[ERROR]: ")]
     assert f"registry http://{site.address(4)}:5000 does not answer: " in errors[-1], errors
-    assert site.runs("unpulled") == []
+    assert site.runs("registry-down") == []
+    # And where a worker pulls one that it never had.
+    with pytest.raises(PlatformError, match=r"unpulled.*warmfunction"):
+        deploy(site, "unpulled", image, timeout=40)
     site.play("site")
-    done = site.measure("unpulled")
-    assert done.returncode == 0, done.stdout
-    assert site.runs("unpulled") == [Counter({"200": REQUESTS})]
+    deploy(site, "unpulled", image, timeout=120)
+    site.gateway.delete("unpulled")
+    assert site.measure("registry-down").returncode == 0
+    assert site.runs("registry-down") == [Counter({"200": REQUESTS})]
 
 
 def test_machines_deleted_by_hand(site: Site) -> None:
@@ -151,25 +162,9 @@ def test_machines_deleted_by_hand(site: Site) -> None:
 @pytest.fixture
 def deployed(site: Site) -> Iterator[str]:
     """A function that runs, by the name of its service."""
-
-    def call(method: str, body: dict[str, object]) -> int:
-        passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
-        passwords.add_password(None, f"http://{site.front}/", "admin", site.secret("basic-auth-password"))
-        opener = urllib.request.build_opener(urllib.request.HTTPBasicAuthHandler(passwords))
-        request = urllib.request.Request(
-            f"http://{site.front}/system/functions",
-            json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
-            method=method,
-        )
-        with opener.open(request, timeout=60) as answer:
-            return int(answer.status)
-
-    image = site.ssh("bastion", "curl -s http://$(hostname -I | cut -d' ' -f1):5000/v2/faas-exp/nodefunction/tags/list")
-    tag = json.loads(image)["tags"][0]
-    assert call("POST", {"service": "kept", "image": f"{site.address(4)}:5000/faas-exp/nodefunction:{tag}"}) == 202
+    deploy(site, "kept", site.image("nodefunction"), timeout=120)
     yield "kept"
-    call("DELETE", {"functionName": "kept"})
+    site.gateway.delete("kept")
 
 
 def test_secrets_are_nowhere_else(site: Site, deployed: str) -> None:
