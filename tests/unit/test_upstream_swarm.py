@@ -10,6 +10,8 @@ import os
 import re
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +207,7 @@ def test_an_orchestrator_without_the_flavour_is_named(tmp_path: Path, orchestrat
         "    - ansible.builtin.include_role: {name: faas.exp.openfaas, tasks_from: check}\n",
         encoding="utf-8",
     )
-    given = {"orchestrator": orchestrator, "openfaas_flavor": "upstream"}
+    given = {"orchestrator": orchestrator, "openfaas_flavor": "upstream", "ansible_python_interpreter": sys.executable}
     done = subprocess.run(
         [str(BIN / "ansible-playbook"), "-i", "localhost,", "-c", "local", str(play), "-e", json.dumps(given)],
         check=False,
@@ -216,3 +218,58 @@ def test_an_orchestrator_without_the_flavour_is_named(tmp_path: Path, orchestrat
     )
     assert done.returncode != 0
     assert f"openfaas_flavor: found upstream, allowed with orchestrator {orchestrator}: portable" in done.stdout
+
+
+def test_what_the_registry_has_is_named_by_its_digest_there(tmp_path: Path) -> None:
+    """Nothing is missing, so nothing is pulled."""
+
+    class Registry(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response(200 if self.path == "/v2/openfaas/gateway/manifests/0.20.12" else 404)
+            self.send_header("Docker-Content-Digest", DIGEST)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Registry)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    registry = f"127.0.0.1:{server.server_port}"
+    play = tmp_path / "play.yml"
+    play.write_text(
+        f"""
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role: {{name: faas.exp.functions, tasks_from: copies}}
+      vars:
+        functions_copies: [{{name: gateway, source: nowhere.invalid/gateway, target: "openfaas/gateway:0.20.12"}}]
+    - ansible.builtin.copy:
+        content: "{{{{ functions_copied | to_json }}}}"
+        dest: {tmp_path}/out.json
+        mode: "0600"
+""",
+        encoding="utf-8",
+    )
+    given = {
+        "registry_address": registry,
+        "ansible_python_interpreter": sys.executable,
+        "faas_base_dir": str(tmp_path),
+        "faas_apt_mirror": "",
+        "faas_registry_host": "",
+    }
+    try:
+        done = subprocess.run(
+            [str(BIN / "ansible-playbook"), "-i", "localhost,", "-c", "local", str(play), "-e", json.dumps(given)],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+            cwd=ROOT,
+        )
+    finally:
+        server.shutdown()
+    assert done.returncode == 0, done.stdout
+    assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8")) == {
+        "gateway": f"{registry}/openfaas/gateway@{DIGEST}"
+    }
