@@ -98,7 +98,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     },
                     "vars": {
                         **UPSTREAM,
-                        "nomad_version": version,
+                        "openfaas__nomad_version": version,
                         "openfaas_async": asynchronous,
                     },
                 }
