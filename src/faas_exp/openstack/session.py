@@ -58,7 +58,7 @@ def connect() -> Cloud:
 
 
 def _has_default_cloud() -> bool:
-    """Whether clouds.yaml holds exactly one cloud, or one named in the environment's OS_CLIENT_CONFIG_FILE."""
+    """Whether clouds.yaml holds exactly one cloud, which then needs no name."""
     with contextlib.suppress(*FAILURES):
         return len(openstack.config.OpenStackConfig().get_cloud_names()) == 1
     return True

@@ -3,7 +3,7 @@
 #   keystone 22, placement 8, glance 25, neutron 21 (ML2/OVN), nova 26 (fake.FakeDriver: servers go ACTIVE, no hypervisor)
 #   DIR holds everything: etc/ log/ pid/ run/ data/ clouds.yaml.  Re-runnable: finished steps and live daemons are skipped.
 #   Seeded with: external network public, flavors m1.tiny m1.small m1.none (no disk), image debian-12 (a megabyte of zeros),
-#   users demo (the usual quotas) and small (room for three machines), each in a project of its own name.
+#   users demo (room for much) and small (room for three machines), each in a project of its own name.
 #   --packages installs them and does no more.
 #   Stop with openstack-down.sh DIR [--purge].  PORT_OFFSET (default 30000) is added to the standard ports.
 #   PATIENCE (default 5) multiplies every timeout.
@@ -443,11 +443,12 @@ for name, ram, cores, disk in (('m1.tiny', 512, 1, 1), ('m1.small', 2048, 2, 10)
     c.compute.find_flavor(name) or c.compute.create_flavor(name=name, ram=ram, vcpus=cores, disk=disk)
 if not c.image.find_image('debian-12'):
     image = c.image.create_image(name='debian-12', disk_format='raw', container_format='bare', visibility='public', min_ram=256, data=bytes(1 << 20))
-small = c.identity.find_project('small').id
-c.compute.update_quota_set(small, instances=3, cores=6)
-demo = c.identity.find_project('demo').id
-c.compute.update_quota_set(demo, instances=40, cores=80, ram=200000, server_groups=40)
-c.network.update_quota(demo, security_groups=100, security_group_rules=2000)
+def quota(api, path, what, **limits):
+    api.put(path, json={what: limits}).raise_for_status()
+small, demo = (c.identity.find_project(name).id for name in ('small', 'demo'))
+quota(c.compute, f'/os-quota-sets/{small}', 'quota_set', instances=3, cores=6)
+quota(c.compute, f'/os-quota-sets/{demo}', 'quota_set', instances=40, cores=80, ram=200000, server_groups=40)
+quota(c.network, f'/quotas/{demo}', 'quota', security_group=100, security_group_rule=2000)
 E
 }
 once seed seed

@@ -6,6 +6,7 @@ Only requests that change something count. The service itself is always real.
 from __future__ import annotations
 
 import http.client
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,30 +30,61 @@ class Faults:
 
     def __init__(self) -> None:
         self._lock = threading.Condition()
-        self._busy = 0
+        self._open: set[tuple[str, int]] = set()
+        self._before: set[tuple[str, int]] = set()
+        self._accepted: set[tuple[str, int]] = set()
+        self.ways: list[tuple[str, int]] = []
         self.reset()
 
     def reset(self) -> None:
-        """No faults."""
+        """No faults. Whoever is connected now is not meant by :meth:`quiet`."""
+        with self._lock:
+            self._before, self._accepted = set(self._open), set()
         self.seen: list[str] = []
         self.refuse: Callable[[int, str], int] = lambda number, text: 0
         self.after: Callable[[int, str], bool] = lambda number, text: False
 
     def begin(self, text: str) -> int:
         with self._lock:
-            self._busy += 1
             self.seen.append(text)
             return len(self.seen)
 
-    def end(self) -> None:
+    def accept(self, client: tuple[str, int]) -> None:
         with self._lock:
-            self._busy -= 1
+            self._open.add(client)
+            self._accepted.add(client)
+            self._lock.notify_all()
+
+    def finish(self, client: tuple[str, int]) -> None:
+        with self._lock:
+            self._open.discard(client)
             self._lock.notify_all()
 
     def quiet(self) -> None:
-        """Wait until every request that was passed on is carried out."""
+        """Wait until every request that a process, now dead, has sent since the reset is carried out."""
+        for way in self.ways:
+            # Connections are accepted in the order in which they were made: those of the dead came before this one.
+            with socket.create_connection(way) as probe:
+                own = probe.getsockname()
+                with self._lock:
+                    self._lock.wait_for(lambda own=own: own in self._accepted)  # type: ignore[misc]
         with self._lock:
-            self._lock.wait_for(lambda: self._busy == 0)
+            self._lock.wait_for(lambda: not self._open - self._before)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    faults: Faults
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.faults.accept(client_address)
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.faults.finish(client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -67,15 +99,11 @@ class _Handler(BaseHTTPRequestHandler):
             return
         text = f"{self.command} {urlsplit(self.path).path}"
         number = self.faults.begin(text)
-        try:
-            if status := self.faults.refuse(number, text):
-                self._answer(status, [("Content-Type", "application/json")], b'{"error": {"message": "try later"}}')
-                return
-            answer = self._ask(body)
-            lost = self.faults.after(number, text)
-        finally:
-            self.faults.end()
-        if lost:
+        if status := self.faults.refuse(number, text):
+            self._answer(status, [("Content-Type", "application/json")], b'{"error": {"message": "try later"}}')
+            return
+        answer = self._ask(body)
+        if self.faults.after(number, text):
             self.close_connection = True
         else:
             self._answer(*answer)
@@ -114,8 +142,9 @@ class _Handler(BaseHTTPRequestHandler):
 def way_to(service: str, faults: Faults) -> Iterator[str]:
     """A way to a service (``127.0.0.1:38774``); gives its own ``http://host:port``."""
     handler = type("Handler", (_Handler,), {"service": service, "faults": faults})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), handler)
+    server.faults = faults
+    faults.ways.append(server.server_address[:2])
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
