@@ -10,7 +10,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 # Nothing of this project's own may come from a user's other collections.
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/collections
 
-.PHONY: help demo demo-down lab test lint unit integration machines bench collection clean
+.PHONY: help demo demo-down lab test lint unit integration machines test-aws test-openstack test-nomad test-k8s bench collection clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -41,7 +41,7 @@ unit: $(VENV)/.ready-test ## tests without services
 
 integration: $(VENV)/.ready-test ## tests against real services on this machine
 	tools/test-packages
-	pytest tests/integration --ignore tests/integration/local
+	pytest tests/integration $(addprefix --ignore tests/integration/,local aws openstack k8s)
 
 lab: ## Docker and what else inventories/local needs (as root, Debian or Ubuntu)
 	tools/lab start
@@ -49,7 +49,22 @@ lab: ## Docker and what else inventories/local needs (as root, Debian or Ubuntu)
 machines: $(VENV)/.ready-test ## tests of machines in containers and of the roles on them (as root)
 	tools/test-machines
 
-test: lint unit integration ## all of it but the machines
+test-aws: $(VENV)/.ready-test ## the AWS cloud against a server that speaks its API
+	tools/test-aws
+
+test-openstack: $(VENV)/.ready-test ## the OpenStack cloud against OpenStack's own services (as root on Debian 12)
+	tools/test-openstack
+
+test-nomad: $(VENV)/.ready-test ## Nomad on machines in containers; FAAS_FILES_REPO says where its archives are
+	tools/test-nomad
+
+test-k8s: $(VENV)/.ready-test ## a real Kubernetes, built from Debian's sources, on machines in containers
+	tools/test-k8s
+
+# Two lanes, because each spends most of its time waiting: for machines, or for requests.
+test: lint unit ## all of it (as root on Debian 12; about 40 minutes the first time)
+	@tools/test-packages
+	@tools/test-lanes "services=make --no-print-directory integration test-aws test-openstack" "machines=make --no-print-directory machines"
 
 bench: $(VENV)/.ready-test ## figures: gateway, load generator, analysis
 	@for script in tests/bench/bench_*.py; do echo "== $$script"; python "$$script" || exit 1; done
