@@ -248,11 +248,20 @@ class NetworkMaker:
         default = [one for one in routes if one.get("DestinationCidrBlock") == EVERYWHERE]
         if default and default[0].get(target_key) == target and default[0].get("State") != "blackhole":
             return
-        call = self._ec2.replace_route if default else self._ec2.create_route
         kind = "nat gateway" if target_key == "NatGatewayId" else "internet gateway"
+        route = {"RouteTableId": table, "DestinationCidrBlock": EVERYWHERE, target_key: target}
         self._ledger.do(
             f"route {self._name('private' if kind == 'nat gateway' else 'public')} to the {kind}",
-            lambda: until_known(
-                lambda: call(RouteTableId=table, DestinationCidrBlock=EVERYWHERE, **{target_key: target})
-            ),
+            lambda: until_known(lambda: self._set_route(route, is_there=bool(default))),
         )
+
+    def _set_route(self, route: dict[str, str], *, is_there: bool) -> None:
+        if not is_there:
+            try:
+                self._ec2.create_route(**route)
+                return
+            except ClientError as error:
+                # The answer to an earlier try was lost.
+                if code_of(error) != "RouteAlreadyExists":
+                    raise
+        self._ec2.replace_route(**route)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -13,7 +15,17 @@ from ec2rules import Rules
 from ec2server import moto, reset
 from strictec2 import StrictEc2
 
+from faas_exp.aws import patience
+
 Servers = tuple[str, StrictEc2, Any]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick() -> Iterator[None]:
+    """How long to wait between two looks is not what is tested here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(patience, "time", SimpleNamespace(sleep=lambda _: time.sleep(0.01), monotonic=time.monotonic))
+        yield
 
 
 @pytest.fixture(scope="session")

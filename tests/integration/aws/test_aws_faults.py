@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from awslab import Lab
 from strictec2 import Fault
 
-from faas_exp.aws import patience
 from faas_exp.errors import FaasExpError
 
 CREATING = [
@@ -28,9 +29,9 @@ CREATING = [
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits are not what is tested."""
-    monkeypatch.setattr(patience.time, "sleep", lambda seconds: None)
+def quicker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor how long boto3 waits before it tries again."""
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
 
 def test_every_answer_is_lost_once(lab: Lab, whole: list[str]) -> None:

@@ -70,9 +70,8 @@ def test_arm_machines_get_the_image_of_their_architecture(lab: Lab) -> None:
 
 def test_everybody_may_come_only_when_asked_for(lab: Lab) -> None:
     made = lab.ensure(counts={}, services=("bastion",), admin=("0.0.0.0/0",))
-    assert [one for one in made.changes if "0.0.0.0/0" in one] == [
-        "open security group trial-bastion: tcp 22 from 0.0.0.0/0"
-    ]
+    (line,) = [one for one in made.changes if "0.0.0.0/0" in one]
+    assert line.startswith("open security group trial-bastion: tcp 22 from 0.0.0.0/0,")
 
 
 def test_a_key_pair_of_somebody_else_s(lab: Lab) -> None:
