@@ -14,6 +14,7 @@ pytest.importorskip("openstack", reason="pip install faas-exp[openstack]")
 from keystoneauth1 import exceptions as auth
 from openstack import exceptions as sdk
 
+from faas_exp.errors import FaasExpError
 from faas_exp.openstack import caller, marks, patience, preflight
 from faas_exp.openstack.environment import describe
 from faas_exp.openstack.errors import OpenStackError, OpenStackInputError, explain, is_ambiguous, is_conflict, is_quota
@@ -72,6 +73,34 @@ def test_machines_have_their_flavor_and_stay_out_of_the_pool() -> None:
     assert wish.pool == ("192.168.0.240", "192.168.0.254")
     most = inputs(counts={"servers_count": 5, "clients_count": 60}).wish()
     most.check()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"flavor": ""}, "inputs: flavor: found '', allowed: a name that `openstack flavor list` shows"),
+        ({"image": ""}, "inputs: image: found '', allowed: a name that `openstack image list` shows"),
+        (
+            {"external_network": ""},
+            "inputs: external_network_name: found '', allowed: a name that `openstack network list --external` shows",
+        ),
+        ({"subnet_cidr": "192.168.0.0/25"}, "inputs: subnet_cidr: found '192.168.0.0/25'"),
+        ({"dns_nameservers": ("dns.example",)}, "inputs: dns_nameservers: found 'dns.example'"),
+        ({"admin": ("everywhere",)}, "inputs: admin_cidr: found 'everywhere'"),
+        ({"admin": ()}, "inputs: admin_cidr: found ''"),
+        ({"public_key": "ssh-dss AAAA"}, "inputs: public_key: found 'ssh-dss'"),
+        ({"env": "Trial_1"}, "inputs: env_name: found 'Trial_1'"),
+        ({"ssh_user": "root"}, "inputs: ssh_user: found 'root'"),
+        ({"placement": "close"}, "inputs: cloud_openstack_placement: found 'close'"),
+        ({"ports": {"gateway": 70000}}, "inputs: ports.gateway: found '70000'"),
+        ({"counts": {"servers_count": 2, "clients_count": 1}}, "inputs: servers_count: found 2"),
+    ],
+)
+def test_a_wrong_input_is_one_line(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(FaasExpError) as caught:
+        inputs(**changes).wish().check()
+    assert str(caught.value).startswith(said)
+    assert "\n" not in str(caught.value)
 
 
 def test_every_placement_has_a_policy() -> None:

@@ -12,35 +12,22 @@ from faas_exp.openstack.home import settle
 from faas_exp.openstack.session import connect
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
+def test_what_openstack_does_not_have(lab: Lab) -> None:
+    for changes, said in (
         ({"flavor": "m1.smal"}, "inputs: flavor: found 'm1.smal', allowed: m1.small, "),
         (
             {"flavor": "m1.none"},
             "inputs: flavor: found 'm1.none (no disk)', allowed: a flavor with a disk of its own: ",
         ),
-        ({"flavor": ""}, "inputs: flavor: found '', allowed: a name that `openstack flavor list` shows"),
         ({"image": "debian"}, "inputs: image: found 'debian', allowed: debian-12"),
         ({"external_network": "publik"}, "inputs: external_network_name: found 'publik', allowed: public"),
         ({"zone": "mars"}, "inputs: availability_zone: found 'mars', allowed: nova"),
-        ({"subnet_cidr": "192.168.0.0/25"}, "inputs: subnet_cidr: "),
-        ({"dns_nameservers": ("dns.example",)}, "inputs: dns_nameservers: found 'dns.example'"),
-        ({"admin": ("everywhere",)}, "inputs: admin_cidr: found 'everywhere'"),
-        ({"admin": ()}, "inputs: admin_cidr: found ''"),
-        ({"public_key": "ssh-dss AAAA"}, "inputs: public_key: found 'ssh-dss'"),
-        ({"env": "Trial_1"}, "inputs: env_name: found 'Trial_1'"),
-        ({"ssh_user": "root"}, "inputs: ssh_user: found 'root'"),
-        ({"placement": "close"}, "inputs: cloud_openstack_placement: found 'close'"),
-        ({"counts": {"manager_count": 2, "worker_count": 1}}, "inputs: manager_count: found 2"),
-    ],
-)
-def test_a_wrong_input(lab: Lab, changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(FaasExpError) as caught:
-        lab.ensure(**changes)
-    assert str(caught.value).startswith(said)
-    assert "\n" not in str(caught.value)
-    assert [one for one in lab.faults.seen if not one.startswith("GET")] == [], "nothing was even tried"
+    ):
+        with pytest.raises(FaasExpError) as caught:
+            lab.ensure(**changes)
+        assert str(caught.value).startswith(said)
+        assert "\n" not in str(caught.value)
+    assert lab.faults.seen == [], "nothing was even tried"
 
 
 def test_what_cannot_be_changed_must_be_what_it_was(lab: Lab) -> None:
