@@ -14,10 +14,10 @@ PLACES = [
     (4, True),  # an internet gateway that is attached to nothing
     (8, True),  # the address of a NAT gateway that is not there
     (9, True),  # the NAT gateway
-    (12, False),  # a route table without a route
+    (11, False),  # a route table without a route
     (17, True),  # some security groups, none of them open
     (27, True),  # some machines, the answers on their way
-    (36, True),  # the bastion's address, not given to it
+    (32, True),  # the bastion's address, not given to it
 ]
 
 
