@@ -75,7 +75,9 @@ def _like(name: str, offered: set[str]) -> str:
 
 
 def _image(cloud: Cloud, wish: Wish) -> Any:
-    images = again(lambda: list(cloud.api.image.images()))
+    # By name first: public clouds have images by the thousand, which are listed only to tell what may be chosen.
+    named = again(lambda: list(cloud.api.image.images(name=wish.image)))
+    images = named or again(lambda: list(cloud.api.image.images()))
     image = _one("image", wish.image, [one for one in images if one.status in ("active", "deactivated", "queued")])
     if image.status != "active":
         raise OpenStackInputError("image", f"{wish.image} ({image.status})", "an image whose status is active")

@@ -41,6 +41,12 @@ _REST: tuple[tuple[str, _Delete], ...] = (
     (SECURITY_GROUP, lambda api, one: api.network.delete_security_group(one.id, ignore_missing=False)),
     (KEY_PAIR, lambda api, one: api.compute.delete_keypair(one.raw, ignore_missing=False)),
 )
+# Of a plain router, a distributed one, and one that is on several hosts.
+_INTERFACES = {
+    "network:router_interface",
+    "network:router_interface_distributed",
+    "network:ha_router_replicated_interface",
+}
 _ADVICE = "delete or move what is not of this environment, then run the teardown again"
 
 
@@ -108,8 +114,8 @@ def _disconnect(ledger: Ledger, router: Resource) -> None:
         ports = again(lambda: list(api.ports(device_id=router.id)))
     except FAILURES as error:
         raise explain(error, f"list the ports of {router}") from error
-    # Its port in the external network is no interface of this kind: it goes with the router.
-    for port in [one for one in ports if (one.device_owner or "").startswith("network:router_interface")]:
+    # Its port in the external network is none of these: it goes with the router.
+    for port in [one for one in ports if one.device_owner in _INTERFACES]:
         remove = partial(api.remove_interface_from_router, router.id, port_id=port.id)
         subnets = ", ".join(one["subnet_id"] for one in port.fixed_ips)
         ledger.do(f"disconnect {router} from subnet {subnets}", partial(until_free, remove))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from typing import Any
 
 from openstacklab import Lab
 
+# Every kind of thing, and as few of each as there can be.
+FEW: dict[str, Any] = {"services": ("bastion",), "counts": {"manager_count": 1, "worker_count": 0}}
 CREATIONS = (
     "ports",
     "networks",
@@ -35,7 +38,7 @@ def _kill_after(lab: Lab, number: int, what: str = "ensure") -> tuple[int, str]:
             os.kill(pids[0], signal.SIGKILL)
         return seen >= number
 
-    process: subprocess.Popen[str] = lab.child(what)
+    process: subprocess.Popen[str] = lab.child(what, **FEW)
     pids.append(process.pid)
     lab.faults.after = kill
     output, _ = process.communicate()
@@ -45,16 +48,16 @@ def _kill_after(lab: Lab, number: int, what: str = "ensure") -> tuple[int, str]:
 
 
 def test_killed_at_ten_points_and_run_again(lab: Lab) -> None:
-    lab.ensure()
+    lab.ensure(**FEW)
     whole = lab.shape()
     lab.teardown()
     # Each run gets a little further than the one before: through all of the creation, two changes at a time.
     for _ in range(10):
         status, output = _kill_after(lab, 2)
         assert status == -signal.SIGKILL, output
-    lab.ensure()
+    lab.ensure(**FEW)
     assert lab.shape() == whole
-    assert lab.ensure().changes == []
+    assert lab.ensure(**FEW).changes == []
     # And out again.
     for number in (1, 3, 3):
         status, output = _kill_after(lab, number, "teardown")
@@ -74,7 +77,7 @@ def test_every_lost_answer_is_looked_up_not_asked_again(lab: Lab) -> None:
         return first
 
     lab.faults.after = lose
-    made = lab.ensure()
+    made = lab.ensure(**FEW)
     assert lost == set(CREATIONS)
     posts = [text.rsplit("/", 1)[-1] for text in lab.faults.seen if text.startswith("POST")]
     assert {
@@ -82,14 +85,14 @@ def test_every_lost_answer_is_looked_up_not_asked_again(lab: Lab) -> None:
     } == dict.fromkeys(("networks", "subnets", "routers", "ports", "floatingips", "os-keypairs"), 1)
     assert posts.count("servers") == len(made.machines)
     lab.faults.reset()
-    assert lab.ensure().changes == []
+    assert lab.ensure(**FEW).changes == []
 
 
 def test_overload_is_waited_out(lab: Lab) -> None:
     # Every other change is refused at first, with both of overload's answers.
     lab.faults.refuse = lambda number, text: (0, 503, 0, 429)[number % 4]
-    lab.ensure(services=("bastion",))
+    lab.ensure(**FEW)
     lab.faults.reset()
-    assert lab.ensure(services=("bastion",)).changes == []
+    assert lab.ensure(**FEW).changes == []
     lab.faults.refuse = lambda number, text: (0, 503, 0, 429)[number % 4]
     lab.teardown()
