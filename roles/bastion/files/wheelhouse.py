@@ -9,6 +9,7 @@ Only the standard library and ``packaging`` (which Ansible brings) are used.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import json
 import platform
@@ -161,19 +162,24 @@ def main() -> None:
     )
     key = digest(json.dumps(versions).encode(), source.encode(), options.python.encode(), options.machine.encode())
     archive = options.cache / f"{key}.tar"
-    if not archive.exists():
-        wheels = sorted(dependencies(options.cache, versions, options.python, options.machine).glob("*.whl"))
-        own = project_wheel(options.cache, options.project, source)
-        with tempfile.TemporaryDirectory(dir=options.cache) as scratch:
-            requirements = Path(scratch) / "requirements.txt"
-            lines = [f"{name}=={version}" for name, version in versions.items()]
-            requirements.write_text("\n".join([*lines, f"{own.name.split('-')[0]}=={own.name.split('-')[1]}"]) + "\n")
-            with tarfile.open(f"{scratch}/archive.tar", "w") as tar:
-                for path in [*wheels, own, requirements]:
-                    tar.add(path, arcname=path.name)
-            Path(scratch, "archive.tar").rename(archive)
-        for old in sorted(options.cache.glob("*.tar"), key=lambda path: path.stat().st_mtime)[:-KEPT]:
-            old.unlink()
+    # Machines that are installed at the same time ask at the same time.
+    with (options.cache / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not archive.exists():
+            wheels = sorted(dependencies(options.cache, versions, options.python, options.machine).glob("*.whl"))
+            own = project_wheel(options.cache, options.project, source)
+            with tempfile.TemporaryDirectory(dir=options.cache) as scratch:
+                requirements = Path(scratch) / "requirements.txt"
+                lines = [f"{name}=={version}" for name, version in versions.items()]
+                requirements.write_text(
+                    "\n".join([*lines, f"{own.name.split('-')[0]}=={own.name.split('-')[1]}"]) + "\n"
+                )
+                with tarfile.open(f"{scratch}/archive.tar", "w") as tar:
+                    for path in [*wheels, own, requirements]:
+                        tar.add(path, arcname=path.name)
+                Path(scratch, "archive.tar").rename(archive)
+            for old in sorted(options.cache.glob("*.tar"), key=lambda path: path.stat().st_mtime)[:-KEPT]:
+                old.unlink()
     print(json.dumps({"key": key, "archive": str(archive)}))  # noqa: T201
 
 
