@@ -147,6 +147,14 @@ def serving(answer: Answer, **options: float) -> Iterator[Server]:
         server.close()
 
 
+@contextlib.contextmanager
+def refusing() -> Iterator[str]:
+    """URL of a port that refuses connections, and that nobody else can take meanwhile: bound, but not listened on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
 def free_port() -> int:
     """A port of 127.0.0.1 on which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as probe:

@@ -11,11 +11,14 @@ import time
 from collections import Counter
 
 import pytest
-from load_server import free_port, message, reset, says, serving
+from load_server import message, refusing, reset, says, serving
 from test_load_run import rows_of
 
 from faas_exp.errors import ConfigError, LoadError
 from faas_exp.load import LoadSpec, run_load
+
+# Longer than anything takes on the slowest machine; nothing waits that long when all is well.
+PATIENCE = 120
 
 
 def reasons(folder) -> Counter:
@@ -23,8 +26,8 @@ def reasons(folder) -> Counter:
 
 
 def test_a_server_that_is_down_gives_rows_and_little_work(tmp_path):
-    spec = LoadSpec(url=f"http://127.0.0.1:{free_port()}", users=5, number_of_requests=60)
-    stats = run_load(spec, tmp_path)
+    with refusing() as url:
+        stats = run_load(LoadSpec(url=url, users=5, number_of_requests=60), tmp_path)
     assert reasons(tmp_path) == {("0", "connection refused"): 60}
     assert stats.errors == 60
     assert stats.error_pct == 100.0
@@ -111,8 +114,8 @@ def test_a_server_that_closes_after_each_answer(tmp_path):
 
 
 def test_idle_connections_closed_by_the_server_are_no_errors(tmp_path):
-    # Two requests per second, and the server gives up after a tenth of one.
-    with serving(says(message()), idle=0.1) as server:
+    # The server closes without a word after each answer, long before the next request.
+    with serving(says(message(), keep=False)) as server:
         stats = run_load(LoadSpec(url=server.url, number_of_requests=4, rate=4), tmp_path)
     assert stats.errors == 0
     assert stats.generator.resent == 3
@@ -144,14 +147,17 @@ def test_resets(tmp_path):
 
 
 def test_a_server_that_accepts_and_never_answers(tmp_path):
+    over = threading.Event()
+
     def answer(connection, request, number):
-        time.sleep(5)
+        over.wait(PATIENCE)
         return False
 
     with serving(answer) as server:
         stats = run_load(LoadSpec(url=server.url, users=4, number_of_requests=8, timeout=0.3), tmp_path)
+        over.set()
     assert reasons(tmp_path) == {("0", "timed out"): 8}
-    assert all(300 <= float(row["elapsed"]) < 1500 for row in rows_of(tmp_path))
+    assert all(float(row["elapsed"]) >= 300 for row in rows_of(tmp_path))
     assert not stats.void
 
 
@@ -179,7 +185,7 @@ def test_a_server_that_dies_in_mid_run(tmp_path):
         def answer(connection, request, number):
             if number > 500:
                 # However quick the client is: nothing is answered once the end has begun.
-                died.wait(10)
+                died.wait(PATIENCE)
                 return False
             connection.sendall(message())
             if number == 500:
@@ -196,7 +202,10 @@ def test_a_server_that_dies_in_mid_run(tmp_path):
 
 
 def test_an_early_answer_to_a_large_body(tmp_path):
-    # Speaks after the head and closes, with the body unread.
+    # Speaks after the head and leaves the body unread. It closes when all is over: a close with bytes unread is a
+    # reset, which may overtake the answer.
+    connections = []
+
     def serve(listener):
         while True:
             try:
@@ -205,17 +214,18 @@ def test_an_early_answer_to_a_large_body(tmp_path):
                 return
             connection.recv(1000)
             connection.sendall(message(b"too big", "413 Too Large", "Connection: close"))
-            time.sleep(0.2)
-            connection.close()
+            connections.append(connection)
 
     listener = socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=serve, args=(listener,), daemon=True).start()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
-        run_load(LoadSpec(url=url, method="POST", data="x" * 30_000_000, number_of_requests=3, timeout=5), tmp_path)
+        spec = LoadSpec(url=url, method="POST", data="x" * 30_000_000, number_of_requests=3, timeout=PATIENCE)
+        run_load(spec, tmp_path)
     finally:
         listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
+        for each in (listener, *connections):
+            each.close()
     assert reasons(tmp_path) == {("413", ""): 3}
 
 
@@ -226,26 +236,27 @@ def test_the_guard_stops_a_run_and_marks_it_void(tmp_path):
         return True
 
     with serving(answer) as server:
-        began = time.monotonic()
+        # Unhindered it would take four minutes.
         spec = LoadSpec(url=server.url, users=2, number_of_requests=10_000, duration=0.6, processes=2)
         stats = run_load(spec, tmp_path)
-        took = time.monotonic() - began
-    assert 4 <= stats.count < 40
+    assert stats.count < 10_000
     assert stats.count == len(rows_of(tmp_path))
     assert stats.void
     assert any(reason.startswith("duration:") for reason in stats.void_reasons)
-    assert took < 10
 
 
 def test_the_guard_stops_requests_under_way(tmp_path):
+    over = threading.Event()
+
     def answer(connection, request, number):
-        time.sleep(20)
+        over.wait(PATIENCE)
         return False
 
     with serving(answer) as server:
-        began = time.monotonic()
         stats = run_load(LoadSpec(url=server.url, users=3, number_of_requests=3, duration=0.3), tmp_path)
-        assert time.monotonic() - began < 10
+        # Nothing but the guard can have ended it.
+        assert not over.is_set()
+        over.set()
     assert stats.count == 0
     assert stats.void
     assert rows_of(tmp_path) == []

@@ -51,7 +51,7 @@ def alive(processes: dict[int, str]) -> list[int]:
     return left
 
 
-def wait_until(condition, seconds: float = 10.0) -> bool:
+def wait_until(condition, seconds: float = 120.0) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
@@ -84,7 +84,7 @@ def running(tmp_path):
 def test_an_interrupted_run_tidies_up(running, number):
     popen, children, folder = running
     popen.send_signal(number)
-    popen.communicate(timeout=10)
+    popen.communicate(timeout=120)
     assert popen.returncode in (128 + number, -number)
     assert alive(children) == []
     assert list(folder.iterdir()) == []
@@ -106,7 +106,7 @@ def test_a_killed_run_leaves_no_processes_and_no_results(running):
 def test_a_killed_load_process_is_an_error(running):
     popen, children, folder = running
     os.kill(next(iter(children)), signal.SIGKILL)
-    _, errors = popen.communicate(timeout=10)
+    _, errors = popen.communicate(timeout=120)
     assert popen.returncode == 1
     assert "LoadError: the load process was ended by SIGKILL" in errors
     assert alive(children) == []

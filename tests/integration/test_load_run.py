@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import threading
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -103,7 +104,7 @@ def test_files_are_as_the_contract_says(tmp_path):
     assert written["end_ms"] == pytest.approx(max(ends), abs=0.002)
     assert set(written) == {
         "count", "errors", "error_pct", "responseCodes", "elapsed_ms", "throughput", "start_ms", "end_ms", "wall_s",
-        "users", "processes", "rate", "void", "void_reasons", "generator", "replicas",
+        "users", "processes", "rate", "void", "void_reasons", "generator", "replicas", "generators",
     }  # fmt: skip
     assert {"cpu_pct", "send_lag_ms", "python", "locust", "calibration"} <= set(written["generator"])
 
@@ -131,8 +132,12 @@ def test_statistics_are_those_of_the_rows(tmp_path):
 def test_parameters_are_in_range_and_reproducible_per_user(tmp_path):
     def sequences(processes: int, seed: int) -> dict[str, list[str]]:
         """Per user, what it sent: the server tells the row by way of the replica's name."""
+        # However the processes are scheduled: the first 48 requests are twelve of each user.
+        together = threading.Barrier(4, timeout=120)
 
         def answer(connection, request, number):
+            if number < 48:
+                together.wait()
             param = parse_qs(urlsplit(request.split(b" ", 2)[1].decode()).query)["param"][0]
             connection.sendall(message(b"", "200 OK", f"X-Replica-Id: {param}"))
             return True
