@@ -21,7 +21,8 @@ from faas_exp.gateway.provider import ProviderError
 from faas_exp.gateway.providers.k8s.settings import K8sSettings
 
 _TIMEOUT = 20
-_CONNECT_TIMEOUT = 3
+_ATTEMPTS = 2
+_CONNECT_TIMEOUT = 5
 # A watch that says nothing for longer has lost its server: it is asked to end by itself before.
 _WATCH_SECONDS = 30
 _WATCH_GRACE = 5
@@ -95,22 +96,26 @@ class K8sApi:
         headers = {"Accept": "application/json"}
         if method == "PATCH":
             headers["Content-Type"] = "application/merge-patch+json"
-        try:
-            return self._client.call_api(
-                path,
-                method,
-                query_params=list(query),
-                header_params=headers,
-                body=body,
-                auth_settings=["BearerToken"],
-                response_type="object",
-                _return_http_data_only=True,
-                _request_timeout=_TIMEOUT,
-            )
-        except ApiException as error:
-            raise _meaning(error) from error
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise ProviderError(f"Kubernetes does not answer at {self.host}: {_reason(error)}") from error
+        # What changes nothing may be asked again, of another API server if there are several.
+        for left in reversed(range(_ATTEMPTS if method == "GET" else 1)):
+            try:
+                return self._client.call_api(
+                    path,
+                    method,
+                    query_params=list(query),
+                    header_params=dict(headers),
+                    body=body,
+                    auth_settings=["BearerToken"],
+                    response_type="object",
+                    _return_http_data_only=True,
+                    _request_timeout=(_CONNECT_TIMEOUT, _TIMEOUT),
+                )
+            except ApiException as error:
+                raise _meaning(error) from error
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                if not left:
+                    raise ProviderError(f"Kubernetes does not answer at {self.host}: {_reason(error)}") from error
+        raise AssertionError("unreachable")
 
     def watch(self, path: str, selector: str, version: str) -> Iterator[dict[str, Any]]:
         """Changes since ``version`` as they happen, for a while.
