@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,33 +42,76 @@ def faults() -> Faults:
 
 
 @pytest.fixture(scope="session")
-def clouds(real_clouds: Path, admin: Any, faults: Faults, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def users(admin: Any) -> Iterator[dict[str, dict[str, str]]]:
+    """Users of this session's own, no administrators, each alone in a project: what it has is the tests' doing."""
+    identity, made = admin.identity, {}
+    role = identity.find_role("member")
+    for cloud in ("demo", "small"):
+        name, password = f"{cloud}-{os.getpid()}", secrets.token_hex(8)
+        project = identity.create_project(name=name, domain_id="default")
+        user = identity.create_user(name=name, password=password, domain_id="default", default_project_id=project.id)
+        identity.assign_project_role_to_user(project, user, role)
+        made[cloud] = {"name": name, "password": password, "project": project.id, "user": user.id}
+    admin.compute.put(
+        f"/os-quota-sets/{made['small']['project']}", json={"quota_set": {"instances": 3, "cores": 6}}
+    ).raise_for_status()
+    yield made
+    for one in made.values():
+        for group in admin.network.security_groups(project_id=one["project"]):
+            admin.network.delete_security_group(group)
+        identity.delete_user(one["user"])
+        identity.delete_project(one["project"])
+
+
+@pytest.fixture(scope="session")
+def clouds(
+    real_clouds: Path,
+    admin: Any,
+    users: dict[str, dict[str, str]],
+    faults: Faults,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Path]:
     """clouds.yaml that leads to compute and networking by a way on which faults can be made."""
-    config = yaml.safe_load(real_clouds.read_text(encoding="utf-8"))
+    known = yaml.safe_load(real_clouds.read_text(encoding="utf-8"))["clouds"]["admin"]
     path = tmp_path_factory.mktemp("clouds") / "clouds.yaml"
     compute = urlsplit(admin.compute.get_endpoint())
     network = urlsplit(admin.network.get_endpoint())
     with way_to(compute.netloc, faults) as to_compute, way_to(network.netloc, faults) as to_network:
-        for cloud in config["clouds"].values():
-            cloud["compute_endpoint_override"] = f"{to_compute}/v2.1"
-            cloud["network_endpoint_override"] = to_network
-        path.write_text(yaml.safe_dump(config), encoding="utf-8")
+        config = {}
+        for cloud, user in users.items():
+            login = {"username": user["name"], "project_name": user["name"], "password": user["password"]}
+            config[cloud] = {
+                **known,
+                "auth": {**known["auth"], **login},
+                "compute_endpoint_override": f"{to_compute}/v2.1",
+                "network_endpoint_override": to_network,
+            }
+        path.write_text(yaml.safe_dump({"clouds": config}), encoding="utf-8")
         yield path
 
 
-def _lab(clouds: Path, admin: Any, faults: Faults, base: Path, cloud: str, patch: pytest.MonkeyPatch) -> Lab:
+def _lab(
+    clouds: Path, admin: Any, faults: Faults, base: Path, cloud: str, patch: pytest.MonkeyPatch, project: str
+) -> Lab:
     for key in [one for one in os.environ if one.startswith("OS_")]:
         patch.delenv(key)
     patch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
     patch.setenv("OS_CLOUD", cloud)
     faults.reset()
-    return Lab(base, next(_NAMES), admin, admin.identity.find_project(cloud).id, clouds, faults, cloud)
+    return Lab(base, next(_NAMES), admin, project, clouds, faults, cloud)
 
 
 @pytest.fixture
-def lab(clouds: Path, admin: Any, faults: Faults, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+def lab(
+    clouds: Path,
+    admin: Any,
+    users: dict[str, dict[str, str]],
+    faults: Faults,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Lab]:
     """An environment of the test's own, gone afterwards whatever the test did."""
-    one = _lab(clouds, admin, faults, tmp_path, "demo", monkeypatch)
+    one = _lab(clouds, admin, faults, tmp_path, "demo", monkeypatch, users["demo"]["project"])
     yield one
     faults.reset()
     if one.found().all:
@@ -76,10 +120,15 @@ def lab(clouds: Path, admin: Any, faults: Faults, tmp_path: Path, monkeypatch: p
 
 @pytest.fixture
 def small_lab(
-    clouds: Path, admin: Any, faults: Faults, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clouds: Path,
+    admin: Any,
+    users: dict[str, dict[str, str]],
+    faults: Faults,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Lab]:
     """The same, as a user with room for three machines."""
-    one = _lab(clouds, admin, faults, tmp_path, "small", monkeypatch)
+    one = _lab(clouds, admin, faults, tmp_path, "small", monkeypatch, users["small"]["project"])
     yield one
     faults.reset()
     if one.found().all:

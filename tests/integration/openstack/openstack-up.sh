@@ -3,7 +3,7 @@
 #   keystone 22, placement 8, glance 25, neutron 21 (ML2/OVN), nova 26 (fake.FakeDriver: servers go ACTIVE, no hypervisor)
 #   DIR holds everything: etc/ log/ pid/ run/ data/ clouds.yaml.  Re-runnable: finished steps and live daemons are skipped.
 #   Seeded with: external network public, flavors m1.tiny m1.small m1.none (no disk), image debian-12 (a megabyte of zeros),
-#   users demo (room for much) and small (room for three machines), each in a project of its own name.
+#   users admin and demo (no administrator), each in a project of its own name.
 #   --packages installs them and does no more.
 #   Stop with openstack-down.sh DIR [--purge].  PORT_OFFSET (default 30000) is added to the standard ports.
 #   PATIENCE (default 5) multiplies every timeout.
@@ -389,7 +389,6 @@ def user(name, project, rs):
         i.put(f'/projects/{p.id}/users/{u.id}/roles/{roles[r].id}')
 user('svc', 'service', ['admin', 'service'])
 user('demo', 'demo', ['member', 'reader'])
-user('small', 'small', ['member', 'reader'])
 E
 }
 once keystone-catalog ks_catalog
@@ -410,7 +409,7 @@ waitfor nova-api 60 http http://$IP:$NV/
 # ---------------------------------------------------------------- clouds.yaml, readiness, a public network, a flavour
 cat >$DIR/clouds.yaml <<E
 clouds:
-$(for u in admin demo small; do cat <<C
+$(for u in admin demo; do cat <<C
   $u:
     region_name: RegionOne
     identity_api_version: 3
@@ -443,12 +442,6 @@ for name, ram, cores, disk in (('m1.tiny', 512, 1, 1), ('m1.small', 2048, 2, 10)
     c.compute.find_flavor(name) or c.compute.create_flavor(name=name, ram=ram, vcpus=cores, disk=disk)
 if not c.image.find_image('debian-12'):
     image = c.image.create_image(name='debian-12', disk_format='raw', container_format='bare', visibility='public', min_ram=256, data=bytes(1 << 20))
-def quota(api, path, what, **limits):
-    api.put(path, json={what: limits}).raise_for_status()
-small, demo = (c.identity.find_project(name).id for name in ('small', 'demo'))
-quota(c.compute, f'/os-quota-sets/{small}', 'quota_set', instances=3, cores=6)
-quota(c.compute, f'/os-quota-sets/{demo}', 'quota_set', instances=40, cores=80, ram=200000, server_groups=40)
-quota(c.network, f'/quotas/{demo}', 'quota', security_group=100, security_group_rule=2000)
 E
 }
 once seed seed

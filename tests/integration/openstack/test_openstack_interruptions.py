@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import re
 import signal
-import subprocess
 from typing import Any
 
 from openstacklab import Lab
@@ -24,46 +23,60 @@ CREATIONS = (
 )
 
 
-def _kill_after(lab: Lab, number: int, what: str = "ensure") -> tuple[int, str]:
-    """Run in a process that is killed when the service has carried out its ``number``-th change and it hasn't heard.
+# In the order in which they are made, and unmade.
+MAKING = (
+    "POST .*/os-keypairs",
+    "POST .*/networks",
+    "POST .*/subnets",
+    "POST .*/routers",
+    "PUT .*/add_router_interface",
+    "POST .*/security-groups",
+    "POST .*/security-group-rules",
+    "POST .*/os-server-groups",
+    "POST .*/ports",
+    "POST .*/floatingips",
+    "POST .*/servers",
+    "PUT .*/tags/.*",
+)
+UNMAKING = (
+    "DELETE .*/floatingips/.*",
+    "DELETE .*/servers/.*",
+    "DELETE .*/ports/.*",
+    "PUT .*/remove_router_interface",
+    "DELETE .*/networks/.*",
+    "DELETE .*/security-groups/.*",
+)
 
-    Returns:
-        how it ended, and what it said.
-    """
+
+def _kill_at(lab: Lab, point: str, what: str) -> None:
+    """Run in a process that is killed when the service has carried out such a change and it hasn't heard of it."""
     lab.faults.reset()
-    pids: list[int] = []
+    process = lab.child(what, **FEW)
 
-    def kill(seen: int, text: str) -> bool:
-        if seen == number:
-            os.kill(pids[0], signal.SIGKILL)
-        return seen >= number
+    def kill(number: int, text: str) -> bool:
+        if re.fullmatch(point, text):
+            process.kill()
+        return False
 
-    process: subprocess.Popen[str] = lab.child(what, **FEW)
-    pids.append(process.pid)
     lab.faults.after = kill
     output, _ = process.communicate()
     lab.faults.quiet()
     lab.faults.reset()
-    return process.returncode, output
+    assert process.returncode == -signal.SIGKILL, f"{point}: {output}"
 
 
-def test_killed_at_ten_points_and_run_again(lab: Lab) -> None:
+def test_killed_at_every_step_and_run_again(lab: Lab) -> None:
+    for point in MAKING:
+        _kill_at(lab, point, "ensure")
     lab.ensure(**FEW)
-    whole = lab.shape()
-    lab.teardown()
-    # Each run gets a little further than the one before: through all of the creation, two changes at a time.
-    for _ in range(10):
-        status, output = _kill_after(lab, 2)
-        assert status == -signal.SIGKILL, output
-    lab.ensure(**FEW)
-    assert lab.shape() == whole
+    killed = lab.shape()
     assert lab.ensure(**FEW).changes == []
-    # And out again.
-    for number in (1, 3, 3):
-        status, output = _kill_after(lab, number, "teardown")
-        assert status == -signal.SIGKILL, output
+    for point in UNMAKING:
+        _kill_at(lab, point, "teardown")
     lab.teardown()
     assert lab.found().all == []
+    lab.ensure(**FEW)
+    assert killed == lab.shape(), "as if nothing had happened"
 
 
 def test_every_lost_answer_is_looked_up_not_asked_again(lab: Lab) -> None:
@@ -89,10 +102,16 @@ def test_every_lost_answer_is_looked_up_not_asked_again(lab: Lab) -> None:
 
 
 def test_overload_is_waited_out(lab: Lab) -> None:
-    # Every other change is refused at first, with both of overload's answers.
-    lab.faults.refuse = lambda number, text: (0, 503, 0, 429)[number % 4]
+    refused: set[str] = set()
+
+    def refuse(number: int, text: str) -> int:
+        # The first of each, with either of overload's answers.
+        status = 0 if text in refused else (503, 429)[len(refused) % 2]
+        refused.add(text)
+        return status
+
+    lab.faults.refuse = refuse
     lab.ensure(**FEW)
-    lab.faults.reset()
-    assert lab.ensure(**FEW).changes == []
-    lab.faults.refuse = lambda number, text: (0, 503, 0, 429)[number % 4]
     lab.teardown()
+    assert len(refused) > 30
+    assert lab.found().all == []
