@@ -1,4 +1,4 @@
-"""The k8s provider's client and its watch against an HTTP server that says what an API server says when things go wrong."""
+"""The k8s provider's client and its watch, against what an API server says when things go wrong."""
 
 from __future__ import annotations
 
