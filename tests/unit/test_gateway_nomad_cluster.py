@@ -97,7 +97,10 @@ def test_scaling_sends_the_whole_job_under_its_index(version: str) -> None:
         assert sent["EnforceIndex"] is True
         assert sent["JobModifyIndex"] == there["JobModifyIndex"]
         assert sent["Job"]["TaskGroups"][0]["Count"] == 7
+        # Whatever of these differs makes Nomad replace every replica.
         assert sent["Job"]["TaskGroups"][0]["Tasks"] == there["TaskGroups"][0]["Tasks"]
+        assert sent["Job"]["Meta"] == there["Meta"]
+        assert sent["Job"]["Constraints"] == there["Constraints"]
 
     run(version, test)
 

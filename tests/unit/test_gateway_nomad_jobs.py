@@ -174,3 +174,11 @@ def test_who_checks_replicas(services: str) -> None:
             "Provider"
             not in jobs.job_of(spec(), 1, "", (1, 0, 0), settings)["TaskGroups"][0]["Tasks"][0]["Services"][0]
         )
+
+
+def test_what_makes_two_jobs_the_same() -> None:
+    first = job(spec(environment={"A": "1"}))
+    assert jobs.same(first, job(spec(environment={"A": "1"})))
+    assert not jobs.same(first, job(spec(environment={"A": "2"})))
+    assert not jobs.same(first, job(spec(environment={"A": "1"}), count=4))
+    assert not jobs.same(first, job(spec(environment={"A": "1"}, labels={"x": "y"})))

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 from urllib.parse import quote
-from uuid import uuid4
 
 from faas_exp.gateway.model import FunctionSpec, InvalidFunctionError
 from faas_exp.gateway.provider import FunctionExistsError, FunctionNotFoundError, ProviderError
@@ -24,7 +23,6 @@ from faas_exp.gateway.providers.swarm.wire import Task
 
 _ATTEMPTS = 5
 _CONFLICT = "Enforcing job modify index"
-_REQUEST_META = "faas_exp_request"
 _INVALID = ("error occurred", "errors occurred", "error(s) occurred", "alidation failed")
 # An evaluation that places nothing is over in milliseconds; a leader just chosen needs its time.
 _SETTLE = 10.0
@@ -246,16 +244,15 @@ class Cluster:
 
     async def _register(self, job: dict[str, Any], index: int) -> bool:
         """Registers a job that is at ``index`` still, 0 for a new one; False when it is not."""
-        mark = uuid4().hex
-        # A call whose answer was lost is given again, and then finds its own work done.
-        marked = {**job, "Meta": {**job["Meta"], _REQUEST_META: mark}}
-        body = {"Job": marked, "EnforceIndex": True, "JobModifyIndex": index}
+        # No mark of this call goes along: another meta would be another task to Nomad, and replace every replica.
+        body = {"Job": job, "EnforceIndex": True, "JobModifyIndex": index}
         try:
             await self._api.send("PUT", "/v1/jobs", body)
         except NomadError as error:
             if _CONFLICT in error.text:
+                # A call whose answer was lost was given again, and finds its own work done.
                 there = await self._api.get(f"/v1/job/{quote(job['ID'])}")
-                return there is not None and there["Meta"].get(_REQUEST_META) == mark
+                return there is not None and jobs.same(there, job)
             if error.status == 400 or any(part in error.text for part in _INVALID):
                 raise InvalidFunctionError(str(error)) from error
             raise

@@ -195,6 +195,12 @@ def with_replicas(job: dict[str, Any], replicas: int, version: tuple[int, ...], 
     return {**job, "Update": _update(replicas, version, settings), "TaskGroups": [group]}
 
 
+def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two jobs are the same deployment, of the same moment, with as many replicas."""
+    tasks = [job["TaskGroups"][0]["Tasks"][0] for job in (one, other)]
+    return one["Meta"] == other["Meta"] and wanted(one) == wanted(other) and tasks[0]["Env"] == tasks[1]["Env"]
+
+
 def port(spec: FunctionSpec) -> int:
     """Where its replicas listen, inside.
 
