@@ -142,6 +142,23 @@ def test_one_ten_twenty_none(platform: Lab, gateway: OpenFaaS) -> None:
         assert (status.available, status.replicas) == (replicas, replicas)
 
 
+def seen(requests: int) -> set[str]:
+    """Replicas that answered."""
+    found = set()
+    for _ in range(requests):
+        with urllib.request.urlopen(f"http://{HAPROXY}/function/steady") as answer:
+            found.add(answer.headers["X-Replica-Id"])
+    return found
+
+
+def test_scaling_up_replaces_no_replica(platform: Lab, gateway: OpenFaaS) -> None:
+    before = seen(60)
+    assert len(before) == 4
+    scaled(gateway, "steady", 8, timeout=240)
+    assert before < seen(200)
+    scaled(gateway, "steady", 4, timeout=240)
+
+
 def test_the_leader_goes_during_a_run(platform: Lab, gateway: OpenFaaS) -> None:
     number = leader(platform)
     machine = f"{platform.name}-nomad-server-{number}"
