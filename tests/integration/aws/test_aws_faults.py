@@ -75,6 +75,24 @@ def test_errors_inside_ec2(lab: Lab, whole: list[str]) -> None:
     assert lab.shape() == whole
 
 
+def test_a_list_that_lags_makes_no_second_machine(lab: Lab, whole: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed after the start, run again before EC2 lists the machines: the same wish has the same token."""
+    from faas_exp.aws import environment
+    from faas_exp.aws.survey import Found, survey
+
+    lab.ensure()
+
+    def lagging(*arguments: object) -> Found:
+        found = survey(*arguments)  # type: ignore[arg-type]
+        return Found([one for one in found.all if one.kind not in ("instance", "volume", "nat gateway")])
+
+    monkeypatch.setattr(environment, "survey", lagging)
+    lab.ensure()
+    repeated = [one.action for one in lab.strict.calls if one.error == "repeated"]
+    assert sorted(repeated) == ["CreateNatGateway", *["RunInstances"] * 6]
+    assert lab.shape() == whole
+
+
 @pytest.mark.parametrize(
     ("action", "code", "expected"),
     [

@@ -27,10 +27,10 @@ def kill_at(lab: Lab, at: int, *, carried_out: bool, what: str = "ensure") -> No
     child = lab.child(what)
     try:
         while not gate.reached.wait(timeout=0.2):
-            assert child.poll() is None, child.communicate()[0]
+            assert child.poll() is None, "it ended before it was there"
     finally:
         child.kill()
-        child.communicate()
+        print(child.communicate()[0])
         lab.strict.gate = None
         gate.opened.set()
 
