@@ -178,10 +178,19 @@ def test_deleting_waits_until_the_old_replicas_are_nobodys() -> None:
     run(VERSIONS[-1], test)
 
 
-def test_calls_wait_while_a_leader_is_chosen() -> None:
+@pytest.mark.parametrize(
+    "said",
+    [
+        "No cluster leader",
+        "rpc error: No cluster leader",
+        "rpc error: failed to get conn: rpc error: lead thread didn't get connection",
+        "rpc error: EOF",
+    ],
+)
+def test_calls_wait_while_a_leader_is_chosen(said: str) -> None:
     async def test(replay: Replay, cluster: Cluster) -> None:
         for _ in range(3):
-            replay.next("GET /v1/job/faas-exp-go1", 500, "No cluster leader")
+            replay.next("GET /v1/job/faas-exp-go1", 500, said)
         found = await cluster.get("go1")
         assert found is not None
         assert found.wanted == 1
