@@ -34,7 +34,7 @@ def test_what_cannot_be_changed_must_be_what_it_was(lab: Lab) -> None:
     few: dict[str, Any] = {"services": ("bastion",), "counts": {"manager_count": 0, "worker_count": 0}}
     lab.ensure(**few)
     lab.faults.reset()
-    other = PUBLIC_KEY.replace("tester", "other").replace("bmJb1D", "bmJb1E")
+    other = PUBLIC_KEY.replace("tester", "other").replace("mJb1D", "mJb1E")
     for changes, said in (
         ({"subnet_cidr": "192.168.8.0/24"}, "inputs: subnet_cidr: found '192.168.8.0/24', allowed: 192.168.0.0/24"),
         ({"public_key": other}, "inputs: public_key: found 'other', allowed: the key that "),
