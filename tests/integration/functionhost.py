@@ -21,7 +21,7 @@ from faas_exp.functions import bundle
 
 FUNCTIONS_DIR = Path(__file__).resolve().parents[2] / "experiments" / "functions"
 ALL = sorted(path.parent.name for path in FUNCTIONS_DIR.glob("*/stack.yml"))
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 120.0
 
 
 @dataclass
@@ -44,10 +44,10 @@ class Running:
     spawned_ms: float
 
     def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
 
     def raw(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=120)
 
     def request(
         self, method: str, path: str = "/", body: bytes | None = None, headers: Mapping[str, str] | None = None

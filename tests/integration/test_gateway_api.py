@@ -227,7 +227,7 @@ def test_body_limit_of_the_api(gateway: RunningGateway) -> None:
     assert gateway.call("POST", "/system/functions", big).status == 413
     chunks = b"POST /system/functions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nAuthorization: Basic "
     chunks += base64.b64encode(f"admin:{gateway.password}".encode()) + b"\r\n\r\n"
-    answer = gateway.raw(chunks + (b"40000\r\n" + b"x" * 0x40000 + b"\r\n") * 5, wait=2)
+    answer = gateway.raw(chunks + (b"40000\r\n" + b"x" * 0x40000 + b"\r\n") * 5)
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from gateway_tools import RunningGateway, running_gateway, until
+from gateway_tools import PATIENCE, RunningGateway, running_gateway, until
 
 Result = tuple[str, dict[str, str], bytes]
 
@@ -50,7 +50,7 @@ def test_result_goes_to_the_callback(gateway: RunningGateway, callbacks: tuple[s
     headers = {"X-Callback-Url": f"{url}/result?x=1", "X-Own": "kept"}
     answer = gateway.call("POST", "/async-function/echo/a/b?status=201", b"hello", headers)
     assert (answer.status, answer.body) == (202, b"")
-    path, sent, body = got.get(timeout=10)
+    path, sent, body = got.get(timeout=PATIENCE)
     seen = json.loads(body)
     assert path == "/result?x=1"
     assert (sent["x-function-status"], sent["x-function-name"]) == ("201", "echo")
@@ -66,7 +66,7 @@ def test_own_call_id_is_kept(gateway: RunningGateway, callbacks: tuple[str, queu
     url, got = callbacks
     answer = gateway.call("POST", "/async-function/echo", b"", {"X-Callback-Url": url, "X-Call-Id": "mine"})
     assert answer.headers["x-call-id"] == "mine"
-    assert got.get(timeout=10)[1]["x-call-id"] == "mine"
+    assert got.get(timeout=PATIENCE)[1]["x-call-id"] == "mine"
 
 
 def test_a_sleeping_function_is_woken(gateway: RunningGateway, callbacks: tuple[str, queue.Queue[Result]]) -> None:
@@ -75,14 +75,14 @@ def test_a_sleeping_function_is_woken(gateway: RunningGateway, callbacks: tuple[
     gateway.scale("sleepy", 0)
     gateway.wait_available("sleepy", 0)
     assert gateway.call("POST", "/async-function/sleepy", b"x", {"X-Callback-Url": url}).status == 202
-    assert got.get(timeout=20)[1]["x-function-status"] == "200"
+    assert got.get(timeout=PATIENCE)[1]["x-function-status"] == "200"
     gateway.delete("sleepy")
 
 
 def test_failure_is_reported(gateway: RunningGateway, callbacks: tuple[str, queue.Queue[Result]]) -> None:
     url, got = callbacks
     gateway.call("POST", "/async-function/echo?die=1", b"", {"X-Callback-Url": url})
-    assert got.get(timeout=10)[1]["x-function-status"] == "502"
+    assert got.get(timeout=PATIENCE)[1]["x-function-status"] == "502"
 
 
 def test_unreachable_callback_is_logged(gateway: RunningGateway) -> None:
@@ -105,7 +105,7 @@ def test_absent_function(gateway: RunningGateway) -> None:
 def test_full_queue(tmp_path: Path) -> None:
     with running_gateway(tmp_path, async_queue_size="3", max_inflight="1", async_queue_bytes="10000") as gateway:
         gateway.deploy("echo")
-        path = "/async-function/echo?sleep=1.5"
+        path = "/async-function/echo?sleep=4"
         assert gateway.call("POST", path, b"").status == 202
         until(lambda: gateway.metric("gateway_requests_in_flight") == 1, 5)
         assert [gateway.call("POST", path, b"").status for _ in range(5)] == [202, 202, 202, 429, 429]

@@ -8,11 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from gateway_tools import FUNCTIONS, RunningGateway, replica_pids, running_gateway, until
+from gateway_tools import FUNCTIONS, PATIENCE, RunningGateway, replica_pids, running_gateway, until
 
 from faas_exp.errors import ConfigError, PlatformError
 from faas_exp.gateway import daemon
@@ -60,7 +59,7 @@ def test_port_taken(tmp_path: Path) -> None:
         assert f"pid {os.getpid()}" in str(caught.value)
         command = [sys.executable, "-m", "faas_exp.gateway", "--provider", "process", "--port", str(port)]
         command += ["--state-dir", str(tmp_path), "--functions-dir", str(FUNCTIONS)]
-        result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
+        result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE)
     assert result.returncode == 1
     assert f"pid {os.getpid()}" in result.stderr
     assert "Traceback" not in result.stderr
@@ -70,7 +69,7 @@ def test_one_gateway_per_state_folder(tmp_path: Path) -> None:
     with running_gateway(tmp_path) as gateway:
         command = [sys.executable, "-m", "faas_exp.gateway", "--provider", "process", "--port", "0"]
         command += ["--state-dir", str(tmp_path), "--functions-dir", str(FUNCTIONS)]
-        result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
+        result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE)
         assert result.returncode == 1
         assert f"pid {gateway.info.pid}" in result.stderr
         assert gateway.call("GET", "/healthz").status == 200
@@ -161,12 +160,10 @@ def test_killed_gateway_leaves_no_orphans_and_loses_no_deployment(tmp_path: Path
         os.kill(gateway.info.pid, signal.SIGKILL)
         until(lambda: not any(alive(pid) for pid in pids), 5)
         assert not daemon.status(tmp_path).running
-        began = time.monotonic()
         info = daemon.start(tmp_path, 0, FUNCTIONS)
         back = RunningGateway(info)
         assert back.call("GET", "/function/orphan").status == 200
         back.wait_available("orphan", 5)
-        assert time.monotonic() - began < 20
 
 
 def test_what_a_replica_started_ends_too(tmp_path: Path) -> None:
@@ -196,8 +193,7 @@ def test_what_a_replica_started_ends_too(tmp_path: Path) -> None:
 def test_too_many_connections(tmp_path: Path) -> None:
     with running_gateway(tmp_path, max_connections="3") as gateway:
         kept = [socket.create_connection((gateway.info.host, gateway.info.port)) for _ in range(3)]
-        time.sleep(0.1)
-        assert gateway.call("GET", "/healthz").status == 503
+        until(lambda: gateway.call("GET", "/healthz").status == 503, 5)
         kept.pop().close()
         until(lambda: gateway.call("GET", "/healthz").status == 200, 5)
         for sock in kept:
@@ -208,10 +204,10 @@ def test_stopping_lets_requests_finish(tmp_path: Path) -> None:
     with running_gateway(tmp_path) as gateway:
         gateway.deploy("busy")
         with socket.create_connection((gateway.info.host, gateway.info.port)) as sock:
-            sock.sendall(b"GET /function/busy?sleep=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+            sock.sendall(b"GET /function/busy?sleep=5 HTTP/1.1\r\nHost: x\r\n\r\n")
             until(lambda: gateway.metric("gateway_requests_in_flight") == 1, 5)
             os.kill(gateway.info.pid, signal.SIGTERM)
-            sock.settimeout(10)
+            sock.settimeout(PATIENCE)
             answer = sock.recv(65536)
         assert answer.startswith(b"HTTP/1.1 200")
         until(lambda: not alive(gateway.info.pid), 15)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from collections import Counter
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gateway_tools import RunningGateway, load, replica_pids, running_gateway, until
+from gateway_tools import PATIENCE, RunningGateway, load, replica_pids, running_gateway, until
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
 def test_load_is_spread(gateway: RunningGateway) -> None:
     gateway.deploy("spread", min=4, max=4, wait=4)
     with load(gateway, "/function/spread?sleep=0.02", users=8) as run:
-        time.sleep(2)
+        until(lambda: run.total > 500, 5)
     assert run.results.keys() == {200}
     assert len(run.replicas) == 4
     counts = run.replicas.values()
@@ -41,12 +42,11 @@ def test_load_is_spread(gateway: RunningGateway) -> None:
 
 def test_a_busy_replica_gets_no_more(gateway: RunningGateway) -> None:
     gateway.deploy("busy", min=2, max=2, wait=2)
-    slow = threading.Thread(target=lambda: gateway.call("GET", "/function/busy?sleep=2"))
-    slow.start()
-    until(lambda: gateway.metric("gateway_requests_in_flight") == 1, 5)
-    served = Counter(gateway.call("GET", "/function/busy").headers["x-replica-id"] for _ in range(20))
-    assert len(served) == 1, served
-    slow.join()
+    with socket.create_connection((gateway.info.host, gateway.info.port)) as slow:
+        slow.sendall(b"GET /function/busy?sleep=9 HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(lambda: gateway.metric("gateway_requests_in_flight") == 1, 5)
+        served = Counter(gateway.call("GET", "/function/busy").headers["x-replica-id"] for _ in range(20))
+        assert len(served) == 1, served
     gateway.delete("busy")
 
 
@@ -59,8 +59,8 @@ def test_scaling_down_under_load_loses_nothing(gateway: RunningGateway) -> None:
             gateway.scale("shrink", replicas)
             gateway.wait_available("shrink", replicas)
         until(lambda: len(replica_pids(gateway, "shrink")) == 3, 10)
+        until(lambda: run.total > 100, 5)
     assert run.results.keys() == {200}, run.results
-    assert run.total > 100
     gateway.delete("shrink")
 
 
@@ -68,7 +68,7 @@ def test_a_long_request_outlives_the_scaling_down(gateway: RunningGateway) -> No
     gateway.deploy("long", min=2, max=2, wait=2, envVars={"ABRUPT": "1"})
     answers: list[int] = []
     threads = [
-        threading.Thread(target=lambda: answers.append(gateway.call("GET", "/function/long?sleep=2").status))
+        threading.Thread(target=lambda: answers.append(gateway.call("GET", "/function/long?sleep=6").status))
         for _ in range(2)
     ]
     for thread in threads:
@@ -112,15 +112,14 @@ def test_an_update_under_load_loses_nothing(gateway: RunningGateway) -> None:
 def test_a_killed_replica_is_replaced_and_costs_only_what_it_had(gateway: RunningGateway) -> None:
     gateway.deploy("killed", min=4, max=4, wait=4)
     with load(gateway, "/function/killed?sleep=0.05", users=8) as run:
-        for _ in range(5):
-            time.sleep(0.4)
+        for number in range(1, 6):
+            until(lambda enough=60 * number: run.results[200] > enough, 5)  # type: ignore[misc]
             pids = replica_pids(gateway, "killed")
             os.kill(pids[sorted(pids)[0]], signal.SIGKILL)
         gateway.wait_available("killed", 4)
     # Two requests per replica are in flight: a kill may cost those, and the client must see it.
     assert run.results.keys() <= {200, 502}, run.results
     assert 1 <= run.results[502] <= 5 * 3, run.results
-    assert run.results[200] > 300
     assert "was killed by signal 9" in gateway.log
     gateway.delete("killed")
 
@@ -129,7 +128,9 @@ def test_requests_that_find_no_living_replica_wait_for_one(gateway: RunningGatew
     gateway.deploy("alone", min=1, max=1)
     assert gateway.call("GET", "/function/alone").status == 200
     for _ in range(3):
-        os.kill(next(iter(replica_pids(gateway, "alone").values())), signal.SIGKILL)
+        pid = next(iter(replica_pids(gateway, "alone").values()))
+        os.kill(pid, signal.SIGKILL)
+        until(lambda pid=pid: pid not in replica_pids(gateway, "alone").values(), 5)  # type: ignore[misc]
         time.sleep(0.05)  # the connection's end has arrived: nothing is sent into it
         assert gateway.call("GET", "/function/alone").status == 200
     gateway.delete("alone")
@@ -150,7 +151,7 @@ def test_a_slow_function_is_cut_off(gateway: RunningGateway) -> None:
     began = time.monotonic()
     answer = gateway.call("GET", "/function/slow?sleep=20")
     assert (answer.status, "slow" in answer.text) == (504, True)
-    assert 0.4 < time.monotonic() - began < 3
+    assert time.monotonic() - began > 0.4
     # The function was told: its connection is gone, it is free again.
     log = next((gateway.info.state_dir / "logs" / "slow").glob("*.log"))
     assert gateway.call("GET", "/function/slow").status == 200
@@ -168,9 +169,13 @@ def test_a_function_may_take_its_time_with_a_large_body(gateway: RunningGateway)
 
 def test_a_crash_loop_backs_off(gateway: RunningGateway) -> None:
     gateway.deploy("looping", wait=None, min=5, max=5, envVars={"FAIL": "9"})
+
+    def deaths() -> int:
+        return sum('"replica died"' in line and '"looping"' in line for line in gateway.log.splitlines())
+
     time.sleep(4)
-    deaths = sum('"replica died"' in line and '"looping"' in line for line in gateway.log.splitlines())
-    assert 3 <= deaths <= 12, deaths
+    assert deaths() <= 12
+    until(lambda: deaths() >= 3, 4)
     assert len(list((gateway.info.state_dir / "logs" / "looping").glob("*.log"))) <= 7
     gateway.delete("looping")
     until(lambda: not replica_pids(gateway, "looping"), 5)
@@ -183,7 +188,7 @@ def test_nobody_gets_ready_in_time(tmp_path: Path) -> None:
         answer = gateway.call("POST", "/function/never", b"x")
         assert answer.status == 503
         assert "never" in answer.text
-        assert 0.9 < time.monotonic() - began < 4
+        assert time.monotonic() - began > 0.9
         assert gateway.metric("gateway_requests_waiting") == 0
 
 
@@ -234,7 +239,7 @@ def test_deleting_while_requests_wait(gateway: RunningGateway) -> None:
     thread.start()
     until(lambda: gateway.metric("gateway_requests_waiting") == 1, 5)
     gateway.delete("doomed")
-    thread.join(5)
+    thread.join(PATIENCE)
     assert answers == [404]
     until(lambda: not replica_pids(gateway, "doomed"), 5)
 
