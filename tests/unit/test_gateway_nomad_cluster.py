@@ -185,6 +185,7 @@ def test_deleting_waits_until_the_old_replicas_are_nobodys() -> None:
         "rpc error: No cluster leader",
         "rpc error: failed to get conn: rpc error: lead thread didn't get connection",
         "rpc error: EOF",
+        "rpc error: Not ready to serve consistent reads",
     ],
 )
 def test_calls_wait_while_a_leader_is_chosen(said: str) -> None:

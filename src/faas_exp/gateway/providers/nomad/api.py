@@ -18,14 +18,14 @@ _CALL_TIMEOUT = 10.0
 _WAIT = 30.0
 _PATIENCE = 15.0
 _PAUSE = 0.25
-# What Nomad says while its servers have no leader, or the agent none of them. Everything else is an answer.
+# What Nomad says while its servers have no leader, or the agent none of them. Everything else is an answer. In lower case.
 _PASSING = (
-    "No cluster leader",
+    "no cluster leader",
     "leadership lost",
-    "No path to region",
+    "no path to region",
     "no servers",
     "failed to get conn",
-    "rpc error: EOF",
+    "rpc error: eof",
     "session shutdown",
     "stream closed",
     "i/o deadline reached",
@@ -170,7 +170,7 @@ def _passing(reply: Reply) -> str:
     if reply.status < 500:
         return ""
     text = _text(reply)
-    return text if any(part in text for part in _PASSING) or reply.status in (502, 503, 504) else ""
+    return text if any(part in text.lower() for part in _PASSING) or reply.status in (502, 503, 504) else ""
 
 
 def _document(reply: Reply) -> Any:
