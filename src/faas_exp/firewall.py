@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from faas_exp.errors import FaasExpError
-from faas_exp.machines import ORCHESTRATORS
+from faas_exp.machines import GENERATORS, ORCHESTRATORS
 
 DEFAULT_PORTS: dict[str, str] = {
     "gateway": "8080",
@@ -23,6 +23,7 @@ DEFAULT_PORTS: dict[str, str] = {
     "haproxy_stats": "8404",
     "ftp_passive": "21100-21899",
     "agent": "8079",
+    "load_master": "5557",
 }
 """Ports that inputs may change; a port or a range ``first-last``."""
 
@@ -60,7 +61,11 @@ class Rule:
 
 
 def rules(
-    orchestrators: Iterable[str], *, admin: Iterable[str], ports: Mapping[str, str | int] | None = None
+    orchestrators: Iterable[str],
+    *,
+    admin: Iterable[str],
+    ports: Mapping[str, str | int] | None = None,
+    generators: bool = False,
 ) -> list[Rule]:
     """Every rule of an environment in which these orchestrators' clusters stand side by side.
 
@@ -68,13 +73,15 @@ def rules(
         orchestrators: of ``swarm``, ``nomad``, ``k8s``.
         admin: networks from which the bastion's SSH may be reached.
         ports: what differs from :data:`DEFAULT_PORTS`.
+        generators: there are machines that make load beside the bastion.
 
     Raises:
         FirewallError: an unknown orchestrator, a port or a network that is none.
     """
     table = _Ports(ports or {})
     found: dict[tuple[str, str, str, int, int], Rule] = {}
-    for rule in _all(sorted(set(orchestrators)), sorted(set(admin)), table):
+    every = [*_all(sorted(set(orchestrators)), sorted(set(admin)), table), *(_generators(table) if generators else ())]
+    for rule in every:
         # Two reasons for the same rule: the first is told.
         found.setdefault((rule.to, rule.source, rule.protocol, rule.first, rule.last), rule)
     return sorted(found.values())
@@ -134,6 +141,12 @@ def _services(control: str, workers: str, ports: _Ports) -> Iterator[Rule]:
     yield Rule("ftp", workers, "tcp", *ports["ftp_passive"], "functions that fetch a file: data")
 
 
+def _generators(ports: _Ports) -> Iterator[Rule]:
+    yield Rule(GENERATORS, "bastion", "tcp", 22, 22, "SSH through the bastion")
+    yield Rule("bastion", GENERATORS, "tcp", *ports["load_master"], "the load's master")
+    yield Rule("haproxy", GENERATORS, "tcp", *ports["haproxy"], "load")
+
+
 def _each(to: tuple[str, ...], sources: tuple[str, ...], *ports: tuple[str, int, int, str]) -> Iterator[Rule]:
     for target in to:
         for source in sources:
@@ -152,6 +165,7 @@ def _swarm(control: str, workers: str, ports: _Ports) -> Iterator[Rule]:
         ("udp", 4789, 4789, "overlay network"),
     )
     yield from _each((control,), (workers,), ("tcp", *ports["agent"], "the gateway's agent"))
+    yield from _each((workers,), both, ("tcp", 9100, 9100, "machine's measurements"))
 
 
 def _nomad(control: str, workers: str, ports: _Ports) -> Iterator[Rule]:
@@ -166,8 +180,9 @@ def _nomad(control: str, workers: str, ports: _Ports) -> Iterator[Rule]:
     yield from _each((control,), (control,), ("tcp", 4648, 4648, "Nomad gossip"), ("udp", 4648, 4648, "Nomad gossip"))
     yield from _each(both, both, ("tcp", 8301, 8301, "Consul gossip"), ("udp", 8301, 8301, "Consul gossip"))
     yield from _each((workers,), (workers,), ("tcp", *ports["gateway"], "gateway: between gateways"))
-    # Reading a job's log, or its files, goes from the server to the client that runs it.
-    yield from _each((workers,), (control,), ("tcp", 4646, 4646, "Nomad API of the clients"))
+    # Reading a job's log, or its files, goes from the server to the client that runs it; Prometheus runs on a client.
+    yield from _each((workers,), both, ("tcp", 4646, 4646, "Nomad API of the clients"))
+    yield from _each((workers,), both, ("tcp", 9100, 9100, "machine's measurements"))
     yield from _each((workers,), (workers,), ("tcp", 20000, 32000, "ports that Nomad gives to replicas"))
 
 

@@ -13,7 +13,7 @@ from faas_exp.aws.spec import Wish
 from faas_exp.aws.survey import Found, survey
 from faas_exp.aws.tags import specification
 from faas_exp.firewall import Rule
-from faas_exp.machines import ORCHESTRATORS
+from faas_exp.machines import GENERATORS, ORCHESTRATORS
 
 # protocol, first port, last port, source (a network or a group's id)
 _Key = tuple[str, int, int, str]
@@ -51,10 +51,11 @@ def security_groups(ledger: Ledger, wish: Wish, rules: list[Rule], found: Found,
     return groups
 
 
-def standing_orchestrators(found: Found, env: str) -> set[str]:
-    """Orchestrators for whose clusters there are security groups already."""
-    parts = {one.name.removeprefix(f"{env}-") for one in found.of("security group")}
-    return {one for one in ORCHESTRATORS if f"{one}_control" in parts}
+def standing_rules(wish: Wish, found: Found) -> list[Rule]:
+    """The rules that are wished, and those of parts for which there are security groups already."""
+    parts = {one.name.removeprefix(f"{wish.env}-") for one in found.of("security group")}
+    orchestrators = [one for one in ORCHESTRATORS if f"{one}_control" in parts]
+    return wish.rules(orchestrators, generators=GENERATORS in parts)
 
 
 def _group(ledger: Ledger, wish: Wish, found: Found, vpc: str, part: str) -> str:

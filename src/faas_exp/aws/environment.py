@@ -14,6 +14,7 @@ from faas_exp.aws.network import NetworkMaker
 from faas_exp.aws.session import Cloud
 from faas_exp.aws.spec import Wish
 from faas_exp.aws.survey import Found, Resource, survey
+from faas_exp.machines import GENERATORS
 
 
 @dataclass
@@ -53,7 +54,7 @@ def ensure(cloud: Cloud, wish: Wish, state: Path, *, check: bool = False) -> Mad
     same_home(cloud, wish.env, state)
     found = survey(cloud, wish.env)
     checked = preflight.check(cloud, wish, found)
-    rules = wish.rules(access.standing_orchestrators(found, wish.env))
+    rules = access.standing_rules(wish, found)
     ledger = Ledger(cloud, wish.env, check)
     if not check:
         settle(cloud, state)
@@ -109,7 +110,7 @@ def _machines(wish: Wish, running: dict[str, Resource]) -> list[dict[str, Any]]:
 def _of_this_cluster(wish: Wish) -> set[str]:
     roles = {machine.role for machine in wish.machines if machine.role.endswith(("_control", "_workers"))}
     orchestrators = {role.rsplit("_", 1)[0] for role in roles}
-    return {f"{one}_{part}" for one in orchestrators for part in ("control", "workers")}
+    return {f"{one}_{part}" for one in orchestrators for part in ("control", "workers")} | {GENERATORS}
 
 
 def _surplus(wish: Wish, found: Found) -> list[str]:

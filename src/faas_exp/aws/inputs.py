@@ -19,7 +19,8 @@ class Inputs:
     """The inputs of docs/aws.md, one meaning each.
 
     Attributes:
-        counts: how many control and worker machines, under the names of the inputs; left out, none.
+        counts: how many control and worker machines, under the names of the inputs; left out, none. And
+            ``load_generator_count``, which counts the bastion.
         sizes: by inventory group, ``instance_type`` and ``volume_size`` where they differ from the general ones.
         admin: networks from which the bastion's SSH may be reached.
         ports: what differs from :data:`faas_exp.firewall.DEFAULT_PORTS`.

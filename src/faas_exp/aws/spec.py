@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from faas_exp.aws.errors import AwsInputError
 from faas_exp.firewall import Rule, rules
+from faas_exp.machines import GENERATORS
 
 # Fits a tag, a key pair's name, a security group's name with a suffix, and a folder.
 _NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")
@@ -83,13 +84,15 @@ class Wish:
     image: Image = field(default_factory=Image)
     timeout: int = 600
 
-    def rules(self, standing: Iterable[str] = ()) -> list[Rule]:
+    def rules(self, standing: Iterable[str] = (), *, generators: bool = False) -> list[Rule]:
         """Who may talk to whom.
 
         Args:
             standing: orchestrators whose clusters are there already; they keep their rules.
+            generators: machines that make load may be there already.
         """
-        return rules({*self.orchestrators, *standing}, admin=self.admin, ports=self.ports)
+        generators = generators or any(machine.role == GENERATORS for machine in self.machines)
+        return rules({*self.orchestrators, *standing}, admin=self.admin, ports=self.ports, generators=generators)
 
     def check(self, *, key_optional: bool = False) -> None:
         """Refuse what can't be right wherever it would be made.

@@ -44,6 +44,7 @@ EXPECTED = {
         *(f"udp 4789-4789 from trial-swarm_{one}" for one in ("control", "workers")),
         *(f"tcp 8080-8080 from trial-{one}" for one in ("bastion", "haproxy", "swarm_control")),
         *(f"tcp 9090-9090 from trial-{one}" for one in ("bastion", "haproxy", "swarm_control")),
+        *(f"tcp 9100-9100 from trial-swarm_{one}" for one in ("control", "workers")),
     },
 }
 ADDRESSES = {
@@ -240,6 +241,21 @@ def test_growing_and_shrinking(lab: Lab) -> None:
     shrunk = lab.ensure(counts={"manager_count": 1, "worker_count": 1})
     assert shrunk.changes == []
     assert shrunk.surplus == grown.created
+
+
+def test_load_generators_come_and_go(lab: Lab) -> None:
+    counts = {"manager_count": 1, "worker_count": 1}
+    lab.ensure(counts=counts)
+    more = lab.ensure(counts={**counts, "load_generator_count": 2})
+    assert more.created == ["trial-load-generator-2"]
+    assert {one for one in lab.shape() if "load_generators" in one and ":" in one} == {
+        "trial-load_generators: tcp 22-22 from trial-bastion",
+        "trial-bastion: tcp 5557-5557 from trial-load_generators",
+        "trial-haproxy: tcp 80-80 from trial-load_generators",
+    }
+    fewer = lab.ensure(counts=counts)
+    assert fewer.surplus == more.created
+    assert fewer.changes == []
 
 
 def test_clusters_side_by_side_keep_their_permissions(lab: Lab) -> None:

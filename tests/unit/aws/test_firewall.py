@@ -43,6 +43,15 @@ def test_clusters_side_by_side_do_not_see_one_another() -> None:
         assert len(owners) <= 1, one
 
 
+def test_machines_that_make_load_are_a_part_only_when_there_are_any() -> None:
+    without, with_them = rules(["swarm"], admin=ADMIN), rules(["swarm"], admin=ADMIN, generators=True)
+    assert {(one.to, one.source, one.first) for one in set(with_them) - set(without)} == {
+        ("load_generators", "bastion", 22),
+        ("bastion", "load_generators", 5557),
+        ("haproxy", "load_generators", 80),
+    }
+
+
 def test_no_permission_is_given_twice() -> None:
     keys = [(one.to, one.source, one.protocol, one.first, one.last) for one in rules(ORCHESTRATORS, admin=ADMIN)]
     assert len(keys) == len(set(keys))
