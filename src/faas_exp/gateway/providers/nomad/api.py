@@ -18,7 +18,7 @@ _CALL_TIMEOUT = 10.0
 _WAIT = 30.0
 _PATIENCE = 15.0
 _PAUSE = 0.25
-# What Nomad says while its servers have no leader, or the agent none of them. Everything else is an answer. In lower case.
+# What Nomad says, in lower case, while its servers have no leader, or the agent none of them. All else is an answer.
 _PASSING = (
     "no cluster leader",
     "leadership lost",
