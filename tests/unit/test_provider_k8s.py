@@ -153,6 +153,14 @@ def test_ready_pods_of_this_deployment_are_replicas() -> None:
     assert not seen(pods, endpoints("a", ready=True, terminating=True)).tasks
 
 
+def test_of_two_addresses_the_older_kind_counts() -> None:
+    six = endpoints("a", ready=True) | {"addressType": "IPv6"}
+    six["endpoints"][0]["addresses"] = ["fd00::1"]
+    four = endpoints("a", ready=True) | {"addressType": "IPv4"}
+    for slices in ((six, four), (four, six)):
+        assert [task.host for task in seen([pod("a", **running())], *slices).tasks] == ["10.0.0.1"]
+
+
 def test_an_image_that_is_not_there_is_named() -> None:
     found = seen([pod("a", **waiting("ErrImagePull", "registry/nothing: not found")), pod("b", **running())])
     assert found.error == "ErrImagePull: registry/nothing: not found"

@@ -66,7 +66,8 @@ def deployed(
     wanted = wanted_replicas(deployment)
     own = {name: pod for name, pod in pods.items() if _belongs(pod, spec.name, mark)}
     tasks = {}
-    for endpoints in slices:
+    # A pod with addresses of both kinds is in two slices; which one counts must not depend on their order.
+    for endpoints in sorted(slices, key=lambda one: bool(one.get("addressType") == "IPv4")):
         listen = _port(endpoints, port(spec))
         for endpoint in endpoints.get("endpoints") or []:
             name = (endpoint.get("targetRef") or {}).get("name", "")
