@@ -14,9 +14,10 @@ from faas_exp.gateway.http.client import ClientError, Reply, request
 from faas_exp.gateway.provider import ProviderError
 from faas_exp.gateway.providers.nomad.settings import Agent, NomadSettings
 
-_CALL_TIMEOUT = 10.0
+_CALL_TIMEOUT = 6.0
 _WAIT = 30.0
-_PATIENCE = 15.0
+# A lost leader is followed within some ten seconds; callers of the gateway wait half a minute.
+_PATIENCE = 25.0
 _PAUSE = 0.25
 # What Nomad says, in lower case, while its servers have no leader, or the agent none of them. All else is an answer.
 _PASSING = (
