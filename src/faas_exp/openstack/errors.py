@@ -28,6 +28,7 @@ NO_CREDENTIALS = (
 )
 
 _BUSY_STATUS = {429, 503}
+QUOTA_ADVICE = "ask for a higher quota, delete what is not needed, or give fewer or smaller machines"
 _AGAIN = "run it again: what is there is kept, what is missing is made"
 
 
@@ -102,7 +103,7 @@ def _credentials(error: BaseException) -> str:
 
 def _advice(error: BaseException) -> str:
     if is_quota(error):
-        return "ask for a higher quota, delete what is not needed, or give fewer or smaller machines"
+        return QUOTA_ADVICE
     if status_of(error) == 403:
         return "these credentials may not do that; docs/openstack.md lists what is needed"
     if isinstance(error, auth.ConnectionError):

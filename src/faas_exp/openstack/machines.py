@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from faas_exp.openstack import marks
-from faas_exp.openstack.errors import FAILURES, OpenStackError, explain
+from faas_exp.openstack.errors import FAILURES, QUOTA_ADVICE, OpenStackError, explain
 from faas_exp.openstack.hostkeys import HostKey, host_key
 from faas_exp.openstack.ledger import PLANNED, Ledger
 from faas_exp.openstack.network import Network
@@ -258,7 +258,10 @@ def wait_for_machines(ledger: Ledger, wish: Wish) -> dict[str, Resource]:
         now = [one for one in survey(ledger.cloud, wish.env, (SERVER,)).all if one.name in names]
         failed = [one for one in now if one.raw.status == "ERROR"]
         if failed:
-            raise OpenStackError("; ".join(f"{one} failed{_reason(ledger, one)}" for one in failed) + f". {_ADVICE}")
+            told = "; ".join(f"{one} failed{_reason(ledger, one)}" for one in failed)
+            # Compute counts once more when it has room already: who came at the same time may have been first.
+            advice = QUOTA_ADVICE if "quota" in told.lower() else _ADVICE
+            raise OpenStackError(f"{told}. What to do: {advice}")
         running.clear()
         running.update({one.name: one for one in now if one.raw.status == "ACTIVE"})
         return len(running) == len(names)
@@ -268,7 +271,7 @@ def wait_for_machines(ledger: Ledger, wish: Wish) -> dict[str, Resource]:
 
 
 _ADVICE = (
-    "What to do: run it again (it is made anew), give another flavor or availability_zone, or "
+    "run it again (it is made anew), give another flavor or availability_zone, or "
     "cloud_openstack_placement=soft where hypervisors are few"
 )
 
