@@ -24,16 +24,23 @@ from faas_exp.openfaas import OpenFaaS
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
+MARK = "FAAS_EXP_TEST_LAB"
+
 # Three functions in the standard library of Python: one that works, one that fails, one that never says it is healthy.
 FUNCTION = """
-import http.server, os, time
+import http.server, os, pathlib, time
 STATUS, HEALTH, DELAY = {status}, {health}, {delay}
+HOLD, HELD = pathlib.Path({hold!r}), pathlib.Path({held!r})
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_POST(self):
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.path != "/_/health":
             time.sleep(DELAY)
+            # What the load generator sends can be held back, so that a run is in its midst for as long as a test wants.
+            while HOLD.exists() and self.headers.get("User-Agent", "").startswith("faas-exp/"):
+                HELD.touch()
+                time.sleep(0.01)
         body = b"hello"
         self.send_response(HEALTH if self.path == "/_/health" else STATUS)
         self.send_header("Content-Length", str(len(body)))
@@ -64,6 +71,16 @@ class Lab:
         return self.base / ".faas" / "embedded"
 
     @property
+    def hold(self) -> Path:
+        """While this file exists, functions keep requests of the load generator waiting."""
+        return self.base / "hold"
+
+    @property
+    def held(self) -> Path:
+        """Written by a function that keeps a request waiting."""
+        return self.base / "held"
+
+    @property
     def results(self) -> Path:
         return self.base / "results" / "experiment"
 
@@ -78,7 +95,10 @@ class Lab:
     def add_function(self, name: str, *, status: int = 200, health: int = 200, delay: float = 0) -> None:
         folder = self.functions / name
         folder.mkdir()
-        (folder / "main.py").write_text(FUNCTION.format(status=status, health=health, delay=delay), encoding="utf-8")
+        (folder / "main.py").write_text(
+            FUNCTION.format(status=status, health=health, delay=delay, hold=str(self.hold), held=str(self.held)),
+            encoding="utf-8",
+        )
         (folder / "Containerfile").write_text('FROM scratch\nCMD ["python3", "main.py"]\n', encoding="utf-8")
         stack = f"""
         functions:
@@ -126,6 +146,8 @@ class Lab:
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
             "PWD": str(self.base),
             "ANSIBLE_NOCOLOR": "1",
+            # Inherited by all that a command starts here: which processes are this lab's own.
+            MARK: str(self.base),
         }
 
     def command(self, playbook: str = "experiment", *more: str) -> list[str]:
@@ -145,7 +167,7 @@ class Lab:
             *more,
         ]
 
-    def play(self, playbook: str = "experiment", *more: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
+    def play(self, playbook: str = "experiment", *more: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
         """Run a playbook to its end."""
         return subprocess.run(
             self.command(playbook, *more),
@@ -170,6 +192,17 @@ class Lab:
             start_new_session=True,
         )
 
+    def processes(self, *words: str) -> list[int]:
+        """As ``processes``, but only what commands of this lab have started: others run their own on this machine."""
+        return of_environment(processes(*words), f"{MARK}={self.base}")
+
+    def wait_gone(self, *words: str, timeout: float = 120) -> None:
+        """Wait until none of this lab's own processes has all of the words in its command line."""
+        deadline = time.monotonic() + timeout
+        while self.processes(*words):
+            assert time.monotonic() < deadline, f"still alive: {self.processes(*words)}"
+            time.sleep(0.05)
+
     def complete(self) -> list[Path]:
         """The runs that are complete."""
         return sorted(self.results.rglob("run.json"))
@@ -179,7 +212,7 @@ class Lab:
         files = sorted(self.results.rglob("requests.csv"))
         return {str(f.parent.relative_to(self.results)): len(f.read_text("utf-8").splitlines()) - 1 for f in files}
 
-    def wait_for_runs(self, count: int, timeout: float = 60) -> None:
+    def wait_for_runs(self, count: int, timeout: float = 300) -> None:
         deadline = time.monotonic() + timeout
         while len(self.complete()) < count:
             assert time.monotonic() < deadline, f"{len(self.complete())} of {count} runs after {timeout} s"
@@ -225,12 +258,17 @@ def processes(*words: str) -> list[int]:
     return found
 
 
-def wait_gone(*words: str, timeout: float = 5) -> None:
-    """Wait until no process has all of the words in its command line."""
-    deadline = time.monotonic() + timeout
-    while processes(*words):
-        assert time.monotonic() < deadline, f"still alive: {processes(*words)}"
-        time.sleep(0.05)
+def of_environment(pids: list[int], entry: str) -> list[int]:
+    """Those of the processes that have ``NAME=value`` in their environment."""
+    found = []
+    for pid in pids:
+        try:
+            entries = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        if entry in entries:
+            found.append(pid)
+    return found
 
 
 def kill_group(process: subprocess.Popen[str], number: int) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab import BIN, ROOT, Lab, lab_in, processes, wait_gone
+from lab import BIN, ROOT, Lab, lab_in, of_environment, processes
 
 RUNS = 4  # two cases with two runs each
 
@@ -26,8 +26,14 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
         yield made
 
 
+def replicas(lab: Lab) -> list[int]:
+    """Pids of the replicas of this lab's functions."""
+    return of_environment(processes("main.py"), f"FAAS_EXP_STATE_DIR={lab.state_dir}")
+
+
 def finish(lab: Lab) -> None:
     """The same command again brings everything to its end, with no run doubled or lost."""
+    lab.hold.unlink(missing_ok=True)
     kept = {p: p.stat().st_mtime_ns for p in lab.complete()}
     done = lab.play()
     assert done.returncode == 0, done.stdout
@@ -39,13 +45,15 @@ def finish(lab: Lab) -> None:
 
 
 def in_the_middle_of_a_run(lab: Lab, after: int = 1) -> None:
-    """Wait until ``after`` runs are complete and the next one's load generator is at work."""
+    """Wait until ``after`` runs are complete, hold the next one, and wait until it is held: it does not go on by itself
+    before ``lab.hold`` is removed."""
     lab.wait_for_runs(after)
-    deadline = time.monotonic() + 30
-    while not processes("faas_exp.load"):
+    lab.hold.touch()
+    deadline = time.monotonic() + 300
+    while not lab.held.exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    time.sleep(0.3)
+    assert lab.processes("faas_exp.load")
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -54,8 +62,8 @@ def test_the_playbook_is_killed(lab: Lab, number: signal.Signals) -> None:
         in_the_middle_of_a_run(lab)
         # Only the head of the chain: nobody tells its workers, modules and the load generator.
         playbook.send_signal(number)
-        wait_gone("AnsiballZ", timeout=10)
-        wait_gone("faas_exp.load", timeout=10)
+        lab.wait_gone("AnsiballZ")
+        lab.wait_gone("faas_exp.load")
     assert 1 <= len(lab.complete()) < RUNS
     finish(lab)
 
@@ -67,11 +75,12 @@ def test_ctrl_c_on_the_terminal(lab: Lab) -> None:
     with lab.begin(command) as run:
         in_the_middle_of_a_run(lab)
         os.killpg(run.pid, signal.SIGINT)
-        output = run.communicate(timeout=30)[0]
+        output = run.communicate(timeout=600)[0]
     assert run.returncode == 130, output
     assert "Stopped. Complete runs are safe; the same command goes on." in output
     assert "Traceback" not in output
-    wait_gone("faas_exp.load", timeout=10)
+    lab.wait_gone("faas_exp.load")
+    lab.hold.unlink()
     again = subprocess.run(command, check=False, capture_output=True, text=True, cwd=lab.base, env=lab.environment())
     assert again.returncode == 0, again.stdout
     assert f"of {RUNS} runs to do" in again.stdout
@@ -82,9 +91,10 @@ def test_ctrl_c_on_the_terminal(lab: Lab) -> None:
 def test_the_load_generator_is_killed(lab: Lab) -> None:
     with lab.begin() as playbook:
         in_the_middle_of_a_run(lab)
-        for pid in processes("faas_exp.load"):
+        for pid in lab.processes("faas_exp.load"):
             os.kill(pid, signal.SIGKILL)
-        output = playbook.communicate(timeout=120)[0]
+        lab.hold.unlink()
+        output = playbook.communicate(timeout=600)[0]
     assert playbook.returncode != 0
     assert "deployments were not measured completely" in output
     assert "load" in output
@@ -97,11 +107,16 @@ def test_the_gateway_is_killed(lab: Lab) -> None:
     with lab.begin() as playbook:
         in_the_middle_of_a_run(lab)
         os.kill(daemon.status(lab.state_dir).pid, signal.SIGKILL)
-        output = " ".join(playbook.communicate(timeout=120)[0].split())
+        lab.hold.unlink()
+        output = " ".join(playbook.communicate(timeout=600)[0].split())
     assert playbook.returncode != 0
     assert "is the platform running? (playbooks/site.yml starts it)" in output
-    wait_gone(str(lab.state_dir), "main.py")
-    assert lab.play("site").returncode == 0
+    deadline = time.monotonic() + 120
+    while replicas(lab):
+        assert time.monotonic() < deadline, replicas(lab)
+        time.sleep(0.05)
+    site = lab.play("site")
+    assert site.returncode == 0, site.stdout
     done = lab.play()
     assert done.returncode == 0, done.stdout
     assert len(lab.complete()) == RUNS
@@ -112,9 +127,11 @@ def test_a_replica_is_killed(lab: Lab) -> None:
     lab.experiment("load_types: [parallel/noautoscaling], replicas: [2], number_of_requests: 400", "slow")
     with lab.begin() as playbook:
         in_the_middle_of_a_run(lab)
-        victim = processes(str(lab.state_dir), "main.py") or processes("python3 main.py")
+        victim = replicas(lab)
+        assert len(victim) == 2
         os.kill(victim[0], signal.SIGKILL)
-        output = playbook.communicate(timeout=120)[0]
+        lab.hold.unlink()
+        output = playbook.communicate(timeout=600)[0]
     assert playbook.returncode == 0, output
     assert set(lab.rows().values()) == {400}, "every request is a row, failed or not"
     failed = 0
@@ -157,6 +174,7 @@ def test_two_at_once(lab: Lab) -> None:
         second = lab.play()
         assert second.returncode != 0
         assert f"another experiment is being run there (pid {first.pid})" in " ".join(second.stdout.split())
-        output = first.communicate(timeout=120)[0]
+        lab.hold.unlink()
+        output = first.communicate(timeout=600)[0]
         assert first.returncode == 0, f"the first one was disturbed: {output}"
     finish(lab)
