@@ -57,6 +57,9 @@ def create_once(create: Callable[[], T], look: Callable[[], T | None], attempts:
                 time.sleep(0.5 + attempt)
                 if (found := look()) is not None:
                     return found
+            elif is_conflict(error) and (found := look()) is not None:
+                # The answer to an earlier try was lost further down.
+                return found
             elif not is_overloaded(error):
                 raise
             if attempt == attempts - 1:
