@@ -35,7 +35,8 @@ def wanted_rules(wish: Wish, found: Found) -> list[Rule]:
     """Who may talk to whom, clusters that stand beside this one included."""
     parts = {one.name.removeprefix(f"{wish.env}-") for one in found.of(SECURITY_GROUP)}
     beside = [one for one in ORCHESTRATORS if f"{one}_workers" in parts]
-    return rules([wish.orchestrator, *beside], admin=wish.admin, ports=wish.ports)
+    generators = GENERATORS in parts or any(machine.role == GENERATORS for machine in wish.machines)
+    return rules([wish.orchestrator, *beside], admin=wish.admin, ports=wish.ports, generators=generators)
 
 
 def group_names(wish: Wish, wanted: Iterable[Rule]) -> list[str]:

@@ -49,12 +49,23 @@ def connect() -> Cloud:
         if not project:
             raise OpenStackError("OpenStack: the credentials are for no project. Set OS_PROJECT_NAME or OS_PROJECT_ID")
         for service in SERVICES:
+            _send_once(getattr(api, service))
             # Found here, once: threads share it later.
             if again(getattr(api, service).get_endpoint) is None:
                 raise auth.EndpointNotFound(f"there is no {service} service in region {api.config.region_name or '-'}")
     except FAILURES as error:
         raise explain(error, "sign in to OpenStack") from error
     return Cloud(api, project, api.config.region_name or "", str(api.config.get_auth_args().get("auth_url", "")))
+
+
+def _send_once(proxy: Any) -> None:
+    """The SDK sends a request again by itself when its answer is lost, and so would make things twice. Not here."""
+    send = proxy.request
+
+    def request(*arguments: Any, **options: Any) -> Any:
+        return send(*arguments, **{"connect_retries": 0, **options})
+
+    proxy.request = request
 
 
 def _has_default_cloud() -> bool:
