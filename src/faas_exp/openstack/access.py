@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from faas_exp.firewall import Rule, rules
-from faas_exp.machines import ORCHESTRATORS
+from faas_exp.machines import GENERATORS, ORCHESTRATORS
 from faas_exp.openstack import marks
 from faas_exp.openstack.ledger import PLANNED, Ledger
 from faas_exp.openstack.patience import again, create_once
