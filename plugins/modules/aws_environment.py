@@ -237,12 +237,12 @@ def present(module: AnsibleModule) -> dict[str, Any]:
     from pathlib import Path
 
     from faas_exp.aws.environment import ensure
-    from faas_exp.aws.hostkeys import unpinned
     from faas_exp.aws.inputs import Inputs
     from faas_exp.aws.prices import cost_of_wish
     from faas_exp.aws.session import connect
     from faas_exp.aws.spec import Image
     from faas_exp.caller import caller_network
+    from faas_exp.hostkeys import unpinned
 
     params = module.params
     # Credentials first: whoever has none learns nothing from the rest.

@@ -237,9 +237,9 @@ def present(module: AnsibleModule) -> dict[str, Any]:
     from dataclasses import asdict
     from pathlib import Path
 
+    from faas_exp.hostkeys import unpinned
     from faas_exp.openstack.caller import caller_network
     from faas_exp.openstack.environment import ensure
-    from faas_exp.openstack.hostkeys import unpinned
     from faas_exp.openstack.inputs import Inputs
     from faas_exp.openstack.session import connect
 

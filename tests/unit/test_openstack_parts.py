@@ -15,10 +15,11 @@ from keystoneauth1 import exceptions as auth
 from openstack import exceptions as sdk
 
 from faas_exp.errors import FaasExpError
+from faas_exp.hostkeys import unpinned
 from faas_exp.openstack import caller, marks, patience, preflight
+from faas_exp.openstack.access import wanted_rules
 from faas_exp.openstack.environment import describe
 from faas_exp.openstack.errors import OpenStackError, OpenStackInputError, explain, is_ambiguous, is_conflict, is_quota
-from faas_exp.openstack.hostkeys import unpinned
 from faas_exp.openstack.inputs import Inputs
 from faas_exp.openstack.lock import only_run
 from faas_exp.openstack.machines import POLICIES
@@ -73,6 +74,14 @@ def test_machines_have_their_flavor_and_stay_out_of_the_pool() -> None:
     assert wish.pool == ("192.168.0.240", "192.168.0.254")
     most = inputs(counts={"servers_count": 5, "clients_count": 60}).wish()
     most.check()
+
+
+def test_machines_that_make_load_reach_master_and_load_balancer() -> None:
+    alone = {rule.source for rule in wanted_rules(inputs().wish(), Found([]))}
+    assert "load_generators" not in alone
+    counts = {"servers_count": 1, "clients_count": 2, "load_generator_count": 2}
+    rules = {(rule.to, rule.source) for rule in wanted_rules(inputs(counts=counts).wish(), Found([]))}
+    assert {("bastion", "load_generators"), ("haproxy", "load_generators"), ("load_generators", "bastion")} <= rules
 
 
 @pytest.mark.parametrize(

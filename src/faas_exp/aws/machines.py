@@ -14,13 +14,13 @@ from botocore.exceptions import ClientError
 
 from faas_exp.aws import tags
 from faas_exp.aws.errors import AwsError, code_of
-from faas_exp.aws.hostkeys import HostKey, host_key
 from faas_exp.aws.ledger import PLANNED, Ledger
 from faas_exp.aws.network import Network, NetworkMaker
 from faas_exp.aws.patience import until_known, wait_until
 from faas_exp.aws.preflight import Checked
 from faas_exp.aws.spec import Machine, Wish
 from faas_exp.aws.survey import Found, Resource, survey
+from faas_exp.hostkeys import HostKey, host_key
 
 _AT_ONCE = 8
 

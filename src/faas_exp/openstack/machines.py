@@ -15,9 +15,9 @@ from typing import Any
 
 import yaml
 
+from faas_exp.hostkeys import HostKey, host_key
 from faas_exp.openstack import marks
 from faas_exp.openstack.errors import FAILURES, QUOTA_ADVICE, OpenStackError, explain
-from faas_exp.openstack.hostkeys import HostKey, host_key
 from faas_exp.openstack.ledger import PLANNED, Ledger
 from faas_exp.openstack.network import Network
 from faas_exp.openstack.patience import again, create_once, until_free, wait_until

@@ -12,10 +12,10 @@ from botocore.exceptions import ClientError, ConnectionClosedError, NoCredential
 
 from faas_exp.aws import patience
 from faas_exp.aws.errors import AwsError, explain, is_ambiguous, is_gone
-from faas_exp.aws.hostkeys import host_key, unpinned
 from faas_exp.aws.inputs import Inputs
 from faas_exp.aws.prices import cost_of_wish, price_list
 from faas_exp.caller import CallerError, caller_network
+from faas_exp.hostkeys import host_key, unpinned
 
 INPUTS: dict[str, Any] = {
     "env": "trial",

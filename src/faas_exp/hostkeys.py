@@ -1,7 +1,7 @@
 """SSH host keys, made here and given to each machine as it is born.
 
-Whoever connects first then knows what to expect: nothing is accepted blindly. The public half is also in the
-machine's metadata, so that another controller learns it from OpenStack itself.
+Whoever connects first then knows what to expect: nothing is accepted blindly. The public half is also a tag of the
+machine (on OpenStack in its metadata), so that another controller learns it from the cloud itself.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from faas_exp.openstack.errors import OpenStackError
+from faas_exp.errors import FaasExpError
+
+
+class HostKeyError(FaasExpError):
+    """A key could not be made."""
 
 
 def unpinned(machines: Iterable[Mapping[str, Any]], known_hosts: Path) -> dict[str, str]:
@@ -43,7 +47,7 @@ def host_key(folder: Path, machine: str) -> HostKey:
     """The key of a machine, made when there is none.
 
     Raises:
-        OpenStackError: ``ssh-keygen`` is missing or fails.
+        HostKeyError: ``ssh-keygen`` is missing or fails.
     """
     path = folder / machine
     if not path.is_file():
@@ -56,9 +60,9 @@ def host_key(folder: Path, machine: str) -> HostKey:
         try:
             subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         except FileNotFoundError:
-            raise OpenStackError("ssh-keygen: not found. Install OpenSSH's client") from None
+            raise HostKeyError("ssh-keygen: not found. Install OpenSSH's client") from None
         except subprocess.CalledProcessError as error:
-            raise OpenStackError(f"ssh-keygen: {error.stderr.strip() or error.stdout.strip()}") from None
+            raise HostKeyError(f"ssh-keygen: {error.stderr.strip() or error.stdout.strip()}") from None
         draft.with_name(f"{draft.name}.pub").rename(folder / f"{machine}.pub")
         draft.rename(path)
     public = path.with_name(f"{machine}.pub").read_text(encoding="utf-8").split()
