@@ -108,8 +108,18 @@ def test_ftp_password_changed_during_a_run(site: Site) -> None:
     # Address and login come from the inventory.
     site.experiment("ftp", "ftpfunction", runs=1)
     change = "echo ftpuser:another-password | sudo chpasswd"
-    done = site.measure_while("ftp", "ftpfunction", lambda: site.ssh("ftp", change))
+    inspected: list[str] = []
+
+    def look_and_change() -> None:
+        services = "sudo docker service ls --quiet | xargs sudo docker service inspect"
+        inspected.append(site.ssh("docker-swarm-manager-1", services))
+        site.ssh("ftp", change)
+
+    done = site.measure_while("ftp", "ftpfunction", look_and_change)
     assert done.returncode == 0, done.stdout
+    # The function has it all the same: as a secret.
+    assert secrets(site)["ftp-password"] not in inspected[0] + done.stdout
+    assert '"SecretName": "ftp-password"' in inspected[0]
     (run,) = site.runs("ftp")
     # The function's own answer is what is recorded.
     assert set(run) == {"200", "502"}
