@@ -91,8 +91,12 @@ def main() -> None:
                 files.update(whole(path))
             with tempfile.TemporaryDirectory() as scratch:
                 if options.wheels:
+                    # A flat archive of files. (Debian 12's Python has no filter for ``extractall``.)
                     with tarfile.open(options.wheels) as tar:
-                        tar.extractall(scratch, filter="data")
+                        for member in tar:
+                            content = tar.extractfile(member)
+                            if content is not None:
+                                (Path(scratch) / Path(member.name).name).write_bytes(content.read())
                     files.update({f"wheels/{name}": path for name, path in whole(Path(scratch)).items()})
                     options.extra.append(options.wheels.stem)
                 contexts.append(context(options.names[0], files, options.extra, options.cache))
