@@ -125,11 +125,11 @@ def prepare(
     for name in only:
         if name in skipped:
             raise FaasExpError(f"{name}: asked for, but {skipped[name]}")
+    hashes = {name: content_hash(folder) for name, folder in code_folders(experiment).items()}
+    plan = build_plan(experiment, orchestrator, only=list(only) or wanted, code_hashes=hashes)
     if inventory is not None:
         for name in only or wanted:
             _demand_environment(experiment, name, inventory)
-    hashes = {name: content_hash(folder) for name, folder in code_folders(experiment).items()}
-    plan = build_plan(experiment, orchestrator, only=list(only) or wanted, code_hashes=hashes)
     runs = [run for deployment in plan for run in deployment.runs]
     shared = _generators_for(load_generators, runs)
     state = survey(root, runs)
