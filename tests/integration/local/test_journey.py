@@ -68,7 +68,7 @@ def test_from_nothing_to_a_report(lab: Lab, time: str) -> None:
     lab.play("report", experiment=experiment)
     report = (lab.base / "results" / "quick" / "report" / "report.html").read_text(encoding="utf-8")
     assert "pythonfunction" in report
-    assert "swarm" in report
+    assert "Docker Swarm" in report
 
     assert "0 remain" in lab.play("teardown", confirm="yes")
     assert lab.names() == []
