@@ -250,10 +250,13 @@ def test_a_generator_lost_in_mid_run(tmp_path, machines, comes_back):
     exact(tmp_path / "out", again)
 
 
+# Whoever started the tests in the background may have had Ctrl-C ignored, for them and all their children.
 RUN = """
+import signal
 import sys
 from pathlib import Path
 from faas_exp.load import Fleet, LoadSpec, run_load
+signal.signal(signal.SIGINT, signal.default_int_handler)
 url, folder, port, key = sys.argv[1:]
 fleet = Fleet(names=("g1", "g2"), bind="127.0.0.1", port=int(port), key_file=Path(key), ready_timeout=120)
 run_load(LoadSpec(url=url, users=4, number_of_requests=10_000_000), Path(folder), fleet)
