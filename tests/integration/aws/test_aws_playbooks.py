@@ -83,7 +83,7 @@ def test_from_nothing_to_machines_and_back(lab: Lab) -> None:
     assert outputs["haproxy"] == {"private_ip": "10.0.2.5"}
 
     found = inventory(lab)
-    assert found["swarm_workers"]["hosts"] == ["trial-docker-swarm-worker-1", "trial-docker-swarm-worker-2"]
+    assert sorted(found["swarm_workers"]["hosts"]) == ["trial-docker-swarm-worker-1", "trial-docker-swarm-worker-2"]
     assert found["bastion"]["hosts"] == found["registry"]["hosts"] == ["trial-bastion"]
     # Another environment's machines are in no group that a play is for.
     assert "hosts" not in inventory(lab, env_name="other").get("bastion", {})
