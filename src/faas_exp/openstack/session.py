@@ -44,7 +44,8 @@ def connect() -> Cloud:
         if not os.environ.get("OS_CLOUD") and not os.environ.get("OS_AUTH_URL") and not _has_default_cloud():
             raise OpenStackError(NO_CREDENTIALS)
         api = openstack.connect(app_name="faas-exp", app_version=__version__)
-        again(api.authorize)
+        # Not api.authorize(): it makes of every error one without a status.
+        again(api.session.get_token)
         project = api.session.get_project_id()
         if not project:
             raise OpenStackError("OpenStack: the credentials are for no project. Set OS_PROJECT_NAME or OS_PROJECT_ID")
