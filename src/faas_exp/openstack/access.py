@@ -128,7 +128,8 @@ def _rules(
             api.create_security_group_rules(bodies)
 
     if missing:
-        names = ", ".join(_words(key, rule) for key, rule in sorted(missing.items()))
+        # By what they are for, not by ids, which a check does not know yet.
+        names = ", ".join(_words(rule) for rule in sorted(missing.values()))
         ledger.do(f"open in security group {wish.name(part)}: {names}", lambda: again(open_missing))
     for key in sorted(set(now) - set(wanted)):
         delete = partial(api.delete_security_group_rule, now[key], ignore_missing=True)
@@ -149,8 +150,8 @@ def _body(group: str, key: _Key, rule: Rule) -> dict[str, Any]:
     }
 
 
-def _words(key: _Key, rule: Rule) -> str:
-    return f"{key[0]} {_range(key[1], key[2])} from {rule.source}"
+def _words(rule: Rule) -> str:
+    return f"{rule.protocol} {_range(rule.first, rule.last)} from {rule.source}"
 
 
 def _range(first: int, last: int) -> str:
