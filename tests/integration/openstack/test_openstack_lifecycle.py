@@ -137,7 +137,7 @@ def test_what_was_broken_by_hand_is_mended(lab: Lab) -> None:
             api.network.delete_security_group_rule(rule["id"])
     api.network.create_security_group_rule(
         security_group_id=group.id, direction="ingress", ethertype="IPv4", protocol="tcp",
-        port_range_min=3389, port_range_max=3389, remote_ip_prefix="0.0.0.0/0",
+        port_range_min=3389, port_range_max=3389, remote_ip_prefix="0.0.0.0/0", project_id=group.project_id,
     )  # fmt: skip
     (address,) = api.network.ips(description=f"faas-exp:env={lab.env}")
     api.network.update_ip(address, port_id=None)
