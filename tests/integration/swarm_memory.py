@@ -12,10 +12,11 @@ from pathlib import Path
 
 from faas_exp.gateway.model import FunctionSpec
 from faas_exp.gateway.provider import FunctionExistsError, FunctionNotFoundError
+from faas_exp.gateway.providers.cluster.deployed import Deployed
 from faas_exp.gateway.providers.swarm.agent import Agent
 from faas_exp.gateway.providers.swarm.provider import SwarmProvider
 from faas_exp.gateway.providers.swarm.settings import SwarmSettings
-from faas_exp.gateway.providers.swarm.wire import Deployed, View, tls_context
+from faas_exp.gateway.providers.swarm.wire import View, tls_context
 from faas_exp.gateway.routing import RouteTable
 
 SPEC = FunctionSpec(

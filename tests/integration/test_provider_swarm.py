@@ -16,11 +16,12 @@ from swarm_memory import SPEC, MemoryEngine, agent_of, certificate, gateway_of, 
 from faas_exp.errors import ConfigError
 from faas_exp.gateway.model import FunctionSpec, FunctionState, InvalidFunctionError
 from faas_exp.gateway.provider import FunctionExistsError, FunctionNotFoundError
+from faas_exp.gateway.providers.cluster.deployed import Deployed, Task
+from faas_exp.gateway.providers.cluster.peers import Peers
 from faas_exp.gateway.providers.swarm import services
 from faas_exp.gateway.providers.swarm.agent import Agent
-from faas_exp.gateway.providers.swarm.peers import Peers
 from faas_exp.gateway.providers.swarm.settings import SwarmSettings
-from faas_exp.gateway.providers.swarm.wire import Deployed, Task, tls_context
+from faas_exp.gateway.providers.swarm.wire import tls_context
 
 
 def as_service(spec: FunctionSpec, replicas: int = 2) -> dict[str, object]:

@@ -15,8 +15,8 @@ from swarm_memory import SPEC, MemoryEngine, agent_of, certificate, gateway_of
 
 from faas_exp.gateway.model import FunctionSpec
 from faas_exp.gateway.provider import FunctionExistsError, ProviderError
+from faas_exp.gateway.providers.cluster.deployed import Deployed
 from faas_exp.gateway.providers.swarm.provider import SwarmProvider
-from faas_exp.gateway.providers.swarm.wire import Deployed
 
 
 class Relay:

@@ -13,6 +13,7 @@ from math import ceil, inf
 from typing import Any
 
 from faas_exp.gateway.model import FunctionSpec, InvalidFunctionError
+from faas_exp.gateway.providers.cluster.deployed import port
 
 FUNCTION_LABEL = "faas_function"
 """Upstream's label for whatever belongs to a function."""
@@ -188,18 +189,6 @@ def autoscaled(found: dict[str, Any]) -> bool:
     """Whether it was an autoscaler that asked for them."""
     annotations = found["metadata"].get("annotations") or {}
     return bool(annotations.get(AUTOSCALED_ANNOTATION) == str(wanted_replicas(found)))
-
-
-def port(spec: FunctionSpec) -> int:
-    """Where its replicas listen.
-
-    Raises:
-        InvalidFunctionError: ``PORT`` of its environment is none.
-    """
-    text = spec.environment.get("PORT", str(PORT))
-    if not re.fullmatch(r"\d{1,5}", text) or not 0 < int(text) < 65536:
-        raise InvalidFunctionError(f"envVars.PORT: found {text!r}, allowed: 1 to 65535")
-    return int(text)
 
 
 def _environment(spec: FunctionSpec) -> list[dict[str, Any]]:

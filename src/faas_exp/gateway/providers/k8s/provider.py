@@ -9,18 +9,16 @@ from __future__ import annotations
 import asyncio
 
 from faas_exp.errors import FaasExpError
-from faas_exp.gateway import log
-from faas_exp.gateway.model import MAX_REPLICAS, FunctionSpec, FunctionState, InvalidFunctionError, Replica
+from faas_exp.gateway.model import FunctionSpec, FunctionState
 from faas_exp.gateway.provider import ProviderError, Publish, ReplicaLoad
+from faas_exp.gateway.providers.cluster.peers import Peers
+from faas_exp.gateway.providers.cluster.routed import Routed, check_replicas
 from faas_exp.gateway.providers.k8s import view
 from faas_exp.gateway.providers.k8s.api import K8sApi
 from faas_exp.gateway.providers.k8s.cluster import Cluster
 from faas_exp.gateway.providers.k8s.manifests import FUNCTION_LABEL, SELECTOR
 from faas_exp.gateway.providers.k8s.reflector import Object, Reflector
 from faas_exp.gateway.providers.k8s.settings import K8sSettings
-from faas_exp.gateway.providers.k8s.view import Deployed
-from faas_exp.gateway.providers.swarm.peers import Peers
-from faas_exp.gateway.providers.swarm.readiness import Readiness
 
 _SLICES = "endpointslice.kubernetes.io/managed-by=endpointslice-controller.k8s.io"
 
@@ -39,16 +37,14 @@ class K8sProvider:
         self.fleet = Peers(settings.k8s_pod, settings.k8s_gateway_port)
         self._api = K8sApi(settings)
         self._cluster = Cluster(self._api, settings.function_namespace, settings.k8s_image_pull_secrets)
-        self._readiness = Readiness(self._announce)
-        self._deployed: dict[str, Deployed] = {}
-        self._publish: Publish
+        self._routed = Routed()
         self._deployments: Reflector
         self._pods: Reflector
         self._slices: Reflector
         self._gateways: Reflector
 
     async def start(self, publish: Publish, load: ReplicaLoad) -> None:
-        self._publish = publish
+        self._routed.start(publish)
         settings = self._settings
         await asyncio.to_thread(self._api.learn)
         core = f"/api/v1/namespaces/{settings.function_namespace}"
@@ -84,8 +80,7 @@ class K8sProvider:
         await self._refresh(name)
 
     async def scale(self, name: str, replicas: int, expected: int | None = None) -> None:
-        if not 0 <= replicas <= MAX_REPLICAS:
-            raise InvalidFunctionError(f"replicas: found {replicas}, allowed: 0 to {MAX_REPLICAS}")
+        check_replicas(replicas)
         await asyncio.to_thread(self._cluster.scale, name, replicas, expected)
         await self._refresh(name)
 
@@ -96,18 +91,17 @@ class K8sProvider:
             self._slices.look(_SLICES, lambda _: True),
         )
         self._saw(None)
-        return [self._state(deployed) for deployed in self._deployed.values()]
+        return self._routed.states()
 
     async def get(self, name: str) -> FunctionState | None:
         await self._refresh(name)
-        deployed = self._deployed.get(name)
-        return None if deployed is None else self._state(deployed)
+        return self._routed.state(name)
 
     async def close(self) -> None:
         for reflector in ("_gateways", "_pods", "_slices", "_deployments"):
             if hasattr(self, reflector):
                 getattr(self, reflector).close()
-        await self._readiness.close()
+        await self._routed.close()
         self._api.close()
 
     async def _refresh(self, name: str) -> None:
@@ -128,7 +122,7 @@ class K8sProvider:
         if item is not None:
             self._take(view.function_of(item))
             return
-        for name in {*self._deployed, *self._deployments.objects}:
+        for name in {*self._routed.names(), *self._deployments.objects}:
             self._take(name)
 
     def _take(self, name: str) -> None:
@@ -137,31 +131,4 @@ class K8sProvider:
         if found is not None:
             slices = [item for item in self._slices.objects.values() if view.function_of(item) == name]
             deployed = view.deployed(found, self._pods.objects, slices)
-        before = self._deployed.get(name)
-        if deployed == before:
-            return
-        known = before.tasks if before is not None else ()
-        if deployed is None:
-            del self._deployed[name]
-            self._readiness.follow(name, (), known)
-            self._publish(name, None)
-            log.event("function gone", function=name)
-            return
-        self._deployed[name] = deployed
-        self._readiness.follow(name, deployed.tasks, known)
-        self._publish(name, self._state(deployed))
-
-    def _announce(self, name: str) -> None:
-        deployed = self._deployed.get(name)
-        if deployed is not None:
-            self._publish(name, self._state(deployed))
-
-    def _state(self, deployed: Deployed) -> FunctionState:
-        replicas = tuple(
-            Replica(task.id, task.host, task.port, task.started_ms)
-            for task in deployed.tasks
-            if self._readiness.ready(task)
-        )
-        return FunctionState(
-            deployed.spec, deployed.wanted, replicas, deployed.created, deployed.error, deployed.autoscaled
-        )
+        self._routed.take(name, deployed)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from faas_exp.gateway.model import FunctionSpec
+from faas_exp.gateway.providers.cluster.deployed import Deployed, Task, port
 from faas_exp.gateway.providers.k8s.manifests import (
     CONTAINER,
     FUNCTION_LABEL,
@@ -14,34 +13,12 @@ from faas_exp.gateway.providers.k8s.manifests import (
     autoscaled,
     function_spec,
     instance,
-    port,
     wanted_replicas,
 )
-from faas_exp.gateway.providers.swarm.wire import Task
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 
 _STARTING = ("", "ContainerCreating", "PodInitializing")
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """A function as Kubernetes has it.
-
-    Attributes:
-        wanted: replicas asked for.
-        created: ISO 8601, UTC.
-        tasks: pods that Kubernetes calls ready.
-        error: why pods don't come up, "" while nothing is wrong.
-        autoscaled: an autoscaler asked for this number.
-    """
-
-    spec: FunctionSpec
-    wanted: int
-    created: str
-    tasks: tuple[Task, ...] = ()
-    error: str = ""
-    autoscaled: bool = False
 
 
 def function_of(item: dict[str, Any]) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
@@ -16,10 +15,10 @@ from urllib.parse import quote
 
 from faas_exp.gateway.model import FunctionSpec, InvalidFunctionError
 from faas_exp.gateway.provider import FunctionExistsError, FunctionNotFoundError, ProviderError
+from faas_exp.gateway.providers.cluster.deployed import Deployed, Task
 from faas_exp.gateway.providers.nomad import allocations, jobs
 from faas_exp.gateway.providers.nomad.api import NomadApi, NomadError
 from faas_exp.gateway.providers.nomad.settings import NomadSettings
-from faas_exp.gateway.providers.swarm.wire import Task
 
 _ATTEMPTS = 5
 _CONFLICT = "Enforcing job modify index"
@@ -27,24 +26,6 @@ _INVALID = ("error occurred", "errors occurred", "error(s) occurred", "alidation
 # An evaluation that places nothing is over in milliseconds; a leader just chosen needs its time.
 _SETTLE = 10.0
 _SHORTAGE_EVERY = 1.0
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """A function as Nomad has it.
-
-    Attributes:
-        wanted: replicas asked for.
-        created: ISO 8601, UTC.
-        tasks: replicas that run; whether they answer is not Nomad's to say.
-        error: why others don't, "" while nothing is wrong.
-    """
-
-    spec: FunctionSpec
-    wanted: int
-    created: str
-    tasks: tuple[Task, ...] = ()
-    error: str = ""
 
 
 class Cluster:

@@ -13,6 +13,7 @@ from math import inf
 from typing import Any
 
 from faas_exp.gateway.model import FunctionSpec, InvalidFunctionError
+from faas_exp.gateway.providers.cluster.deployed import port
 from faas_exp.gateway.providers.nomad.resources import resources
 from faas_exp.gateway.providers.nomad.settings import NomadSettings
 
@@ -21,7 +22,6 @@ PREFIX = "faas-exp-"
 
 GROUP = "replicas"
 PORT_LABEL = "http"
-PORT = 8080
 
 FUNCTION_META = "faas_exp_function"
 CREATED_META = "faas_exp_created"
@@ -199,18 +199,6 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two jobs are the same deployment, of the same moment, with as many replicas."""
     tasks = [job["TaskGroups"][0]["Tasks"][0] for job in (one, other)]
     return one["Meta"] == other["Meta"] and wanted(one) == wanted(other) and tasks[0]["Env"] == tasks[1]["Env"]
-
-
-def port(spec: FunctionSpec) -> int:
-    """Where its replicas listen, inside.
-
-    Raises:
-        InvalidFunctionError: ``PORT`` of its environment is none.
-    """
-    text = spec.environment.get("PORT", str(PORT))
-    if not re.fullmatch(r"\d{1,5}", text) or not 0 < int(text) < 65536:
-        raise InvalidFunctionError(f"envVars.PORT: found {text!r}, allowed: 1 to 65535")
-    return int(text)
 
 
 def _environment(spec: FunctionSpec) -> dict[str, str]:

@@ -12,14 +12,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from faas_exp.gateway import log
-from faas_exp.gateway.model import MAX_REPLICAS, FunctionSpec, FunctionState, InvalidFunctionError, Replica
+from faas_exp.gateway.model import FunctionSpec, FunctionState
 from faas_exp.gateway.provider import ProviderError, Publish, ReplicaLoad
+from faas_exp.gateway.providers.cluster.peers import Peers
+from faas_exp.gateway.providers.cluster.routed import Routed, check_replicas
 from faas_exp.gateway.providers.nomad.api import NomadApi
-from faas_exp.gateway.providers.nomad.cluster import Cluster, Deployed
+from faas_exp.gateway.providers.nomad.cluster import Cluster
 from faas_exp.gateway.providers.nomad.jobs import PREFIX
 from faas_exp.gateway.providers.nomad.settings import NomadSettings
-from faas_exp.gateway.providers.swarm.peers import Peers
-from faas_exp.gateway.providers.swarm.readiness import Readiness
 
 _AGAIN = 1.0
 # While replicas are missing, why is asked anew now and then: an evaluation is no change of a job.
@@ -39,18 +39,16 @@ class NomadProvider:
         self.fleet = Peers(settings.nomad_gateway_address, settings.nomad_gateway_port)
         self._api = NomadApi(settings)
         self._cluster = Cluster(self._api, settings)
-        self._readiness = Readiness(self._changed)
-        self._deployed: dict[str, Deployed] = {}
+        self._routed = Routed()
         self._stubs: list[dict[str, Any]] = []
         self._allocations: list[dict[str, Any]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._news = asyncio.Event()
         # A call's own look and that of the watch must not overtake each other.
         self._looking = asyncio.Lock()
-        self._publish: Publish
 
     async def start(self, publish: Publish, load: ReplicaLoad) -> None:
-        self._publish = publish
+        self._routed.start(publish)
         nodes = await self._api.follow("/v1/nodes", 0)
         self._saw_nodes(nodes.data)
         stubs = await self._api.follow(f"/v1/jobs?prefix={PREFIX}", 0)
@@ -75,29 +73,27 @@ class NomadProvider:
     async def delete(self, name: str) -> None:
         await self._cluster.delete(name)
         async with self._looking:
-            self._take(name, None)
+            self._routed.take(name, None)
 
     async def scale(self, name: str, replicas: int, expected: int | None = None) -> None:
-        if not 0 <= replicas <= MAX_REPLICAS:
-            raise InvalidFunctionError(f"replicas: found {replicas}, allowed: 0 to {MAX_REPLICAS}")
+        check_replicas(replicas)
         await self._cluster.scale(name, replicas, expected)
         await self._refresh(name)
 
     async def functions(self) -> list[FunctionState]:
         async with self._looking:
-            self._took(await self._cluster.functions())
-        return [self._state(deployed) for deployed in self._deployed.values()]
+            self._routed.take_all(await self._cluster.functions())
+        return self._routed.states()
 
     async def get(self, name: str) -> FunctionState | None:
         await self._refresh(name)
-        deployed = self._deployed.get(name)
-        return None if deployed is None else self._state(deployed)
+        return self._routed.state(name)
 
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._readiness.close()
+        await self._routed.close()
 
     # looking
 
@@ -135,7 +131,7 @@ class NomadProvider:
 
     async def _watch(self) -> None:
         while True:
-            missing = any(len(deployed.tasks) < deployed.wanted for deployed in self._deployed.values())
+            missing = self._routed.shortage()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), _LOOK_AGAIN if missing else None)
             self._news.clear()
@@ -154,43 +150,9 @@ class NomadProvider:
 
     async def _look(self) -> None:
         async with self._looking:
-            self._took(await self._cluster.functions(self._stubs, self._allocations))
+            self._routed.take_all(await self._cluster.functions(self._stubs, self._allocations))
 
     async def _refresh(self, name: str) -> None:
         """What Nomad says now, not what was heard last: another gateway may just have changed it."""
         async with self._looking:
-            self._take(name, await self._cluster.get(name))
-
-    def _took(self, functions: dict[str, Deployed]) -> None:
-        for name in self._deployed.keys() - functions.keys():
-            self._take(name, None)
-        for name, deployed in functions.items():
-            self._take(name, deployed)
-
-    def _take(self, name: str, deployed: Deployed | None) -> None:
-        before = self._deployed.get(name)
-        if deployed == before:
-            return
-        known = before.tasks if before is not None else ()
-        if deployed is None:
-            del self._deployed[name]
-            self._readiness.follow(name, (), known)
-            self._publish(name, None)
-            log.event("function gone", function=name)
-            return
-        self._deployed[name] = deployed
-        self._readiness.follow(name, deployed.tasks, known)
-        self._publish(name, self._state(deployed))
-
-    def _changed(self, name: str) -> None:
-        deployed = self._deployed.get(name)
-        if deployed is not None:
-            self._publish(name, self._state(deployed))
-
-    def _state(self, deployed: Deployed) -> FunctionState:
-        replicas = tuple(
-            Replica(task.id, task.host, task.port, task.started_ms)
-            for task in deployed.tasks
-            if self._readiness.ready(task)
-        )
-        return FunctionState(deployed.spec, deployed.wanted, replicas, deployed.created, deployed.error)
+            self._routed.take(name, await self._cluster.get(name))

@@ -17,17 +17,17 @@ from docker.utils import parse_repository_tag
 
 from faas_exp.gateway.model import MAX_REPLICAS, FunctionSpec, InvalidFunctionError
 from faas_exp.gateway.provider import FunctionExistsError, FunctionNotFoundError, ProviderError
+from faas_exp.gateway.providers.cluster.deployed import Deployed, Task, port
 from faas_exp.gateway.providers.swarm.services import (
     AUTOSCALED_LABEL,
     PART_LABEL,
     autoscaled,
     function_spec,
-    port,
     scaled_spec,
     service_spec,
     wanted_replicas,
 )
-from faas_exp.gateway.providers.swarm.wire import Deployed, Task, View
+from faas_exp.gateway.providers.swarm.wire import View
 
 _TIMEOUT = 20
 _REGISTRY_TIMEOUT = 10

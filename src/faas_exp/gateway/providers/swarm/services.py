@@ -23,7 +23,6 @@ AUTOSCALED_LABEL = "faas.exp/autoscaled"
 of it replaces none; and the scaler that leads next knows by it what its predecessor has added."""
 
 SECRETS_FOLDER = "/var/openfaas/secrets"
-PORT = 8080
 
 _CONSTRAINT = re.compile(r"(node|engine)\.[\w.-]+\s*(==|!=)\s*\S+\Z")
 _MEMORY = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
@@ -140,18 +139,6 @@ def scaled_spec(service: dict[str, Any], replicas: int, by_autoscaler: bool) -> 
     if by_autoscaler:
         labels[AUTOSCALED_LABEL] = str(replicas)
     return {**service["Spec"], "Labels": labels, "Mode": {"Replicated": {"Replicas": replicas}}}
-
-
-def port(spec: FunctionSpec) -> int:
-    """Where its replicas listen.
-
-    Raises:
-        InvalidFunctionError: ``PORT`` of its environment is none.
-    """
-    text = spec.environment.get("PORT", str(PORT))
-    if not re.fullmatch(r"\d{1,5}", text) or not 0 < int(text) < 65536:
-        raise InvalidFunctionError(f"envVars.PORT: found {text!r}, allowed: 1 to 65535")
-    return int(text)
 
 
 def _environment(spec: FunctionSpec) -> list[str]:

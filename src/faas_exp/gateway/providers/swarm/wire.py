@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import ssl
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from faas_exp.gateway.model import FunctionSpec, InvalidFunctionError
+from faas_exp.gateway.model import InvalidFunctionError
 from faas_exp.gateway.provider import FunctionExistsError, FunctionNotFoundError, ProviderError
+from faas_exp.gateway.providers.cluster.deployed import Deployed
 
 LINE_LIMIT = 64 * 1024**2
 """Bytes of the longest line; a view of a thousand functions with long environments fits."""
@@ -26,68 +27,6 @@ ERRORS: dict[str, type[Exception]] = {
     "failed": ProviderError,
 }
 """Names of errors on the wire."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """A replica that Swarm runs and wants to run.
-
-    Attributes:
-        id: of the task.
-        host, port: where it listens on the overlay network.
-        started_ms: when Swarm saw it running, Unix time in ms.
-    """
-
-    id: str
-    host: str
-    port: int
-    started_ms: int
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """A function as Swarm has it.
-
-    Attributes:
-        wanted: replicas asked for.
-        created: ISO 8601, UTC.
-        error: why tasks don't come up, "" while nothing is wrong.
-        autoscaled: whether an autoscaler asked for ``wanted``.
-    """
-
-    spec: FunctionSpec
-    wanted: int
-    created: str
-    tasks: tuple[Task, ...] = ()
-    error: str = ""
-    autoscaled: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """For the wire; it holds the environment."""
-        return {
-            "spec": self.spec.to_json(),
-            "wanted": self.wanted,
-            "created": self.created,
-            "tasks": [asdict(task) for task in self.tasks],
-            "error": self.error,
-            "autoscaled": self.autoscaled,
-        }
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Deployed:
-        """The reverse of ``to_json``.
-
-        Raises:
-            KeyError, TypeError: not what ``to_json`` wrote.
-        """
-        return cls(
-            spec=FunctionSpec.from_json(data["spec"]),
-            wanted=data["wanted"],
-            created=data["created"],
-            tasks=tuple(Task(**task) for task in data["tasks"]),
-            error=data["error"],
-            autoscaled=data["autoscaled"],
-        )
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Which replicas answer, as seen from this gateway.
 
-Swarm calls a task running when its process has started, and for some seconds more when its machine has died. A replica
-takes requests once ``/_/health`` answers 200, and no more when its port can't be reached. A busy function with one
-thread answers no health check, but its kernel accepts connections, so that is what is asked of a replica in service.
+An orchestrator calls a task running when its process has started, and for some seconds more when its machine has died.
+A replica takes requests once ``/_/health`` answers 200, and no more when its port can't be reached. A busy function with
+one thread answers no health check, but its kernel accepts connections, so that is what is asked of a replica in service.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from faas_exp.gateway import log
 from faas_exp.gateway.http.client import ClientError, request
-from faas_exp.gateway.providers.swarm.wire import Task
+from faas_exp.gateway.providers.cluster.deployed import Task
 
 HEALTH_PATH = "/_/health"
 

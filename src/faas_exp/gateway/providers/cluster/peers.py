@@ -1,4 +1,4 @@
-"""The other gateways of the swarm: who leads, and what the leader reads of the others' counters."""
+"""The other gateways of the cluster: who leads, and what the leader reads of the others' counters."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def read_counters(text: bytes) -> dict[str, _Counters]:
 
 
 class Peers:
-    """The fleet as Swarm shows it: the gateway whose task has the lowest id leads.
+    """The fleet as the orchestrator shows it: the gateway with the lowest id (of its task, pod or machine) leads.
 
     While it changes two may lead for a moment, or none; ``expected`` of ``scale`` makes the first harmless, and the
     second only takes time.
 
     Args:
-        me: the id of this gateway's task; "" when it is not run by Swarm, and then it leads only where no other is.
+        me: this gateway's own id; "" when the cluster does not run it, and then it leads only where no other is.
         port: where gateways listen.
     """
 
