@@ -1,8 +1,9 @@
 """Which replicas answer, as seen from this gateway.
 
-An orchestrator calls a task running when its process has started, and for some seconds more when its machine has died.
-A replica takes requests once ``/_/health`` answers 200, and no more when its port can't be reached. A busy function with
-one thread answers no health check, but its kernel accepts connections, so that is what is asked of a replica in service.
+An orchestrator calls a task running when its process has started, and for some seconds more when its machine has
+died. A replica takes requests once ``/_/health`` answers 200, and no more when its port can't be reached. A busy
+function with one thread answers no health check, but its kernel accepts connections, so that is what is asked of a
+replica in service.
 """
 
 from __future__ import annotations
