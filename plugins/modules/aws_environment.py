@@ -18,45 +18,10 @@ description:
 author:
   - The faas.exp authors
 options:
-  env_name:
-    description: Name of the environment.
-    type: str
-    required: true
-  state:
-    description: V(present) makes what is missing, V(absent) deletes everything, or O(only) these machines.
-    type: str
-    choices: [present, absent]
-    default: present
-  state_dir:
-    description: Folder of the environment on this machine; host keys are kept in it.
-    type: path
-    required: true
   availability_zone:
     description: Zone of subnets and machines. Its region is used when neither environment nor profile name one.
     type: str
     default: us-east-1b
-  only:
-    description: With O(state=absent), delete these machines alone, by their Name tags (V(<env_name>-<machine>)).
-    type: list
-    elements: str
-  orchestrator:
-    description: Whose cluster to make. Those that are there already stay as they are.
-    type: str
-    choices: [swarm, nomad, k8s]
-    default: swarm
-  counts:
-    description: How many machines, under the names of the inputs (C(manager_count), C(worker_count) and so on).
-    type: dict
-    default: {}
-  cluster_name:
-    description: First part of the cluster machines' names; empty takes the orchestrator's usual one.
-    type: str
-    default: ""
-  services:
-    description: Machines besides the cluster.
-    type: list
-    elements: str
-    default: [bastion, haproxy, ftp]
   vpc_cidr:
     description: Network of the VPC.
     type: str
@@ -97,29 +62,7 @@ options:
     description: Login of the machines.
     type: str
     default: admin
-  public_key:
-    description: The login's public key, one line. May be empty in check mode.
-    type: str
-    default: ""
-  admin_cidr:
-    description:
-      - Networks from which the bastion's SSH may be reached.
-      - Empty is the address of this machine, as O(own_address_url) tells it.
-    type: list
-    elements: str
-    default: []
-  own_address_url:
-    description: Answers with the caller's IPv4 address in plain text.
-    type: str
-    default: https://checkip.amazonaws.com
-  ports:
-    description: Ports that differ from the usual ones (C(gateway), C(prometheus), C(registry), C(haproxy) and so on).
-    type: dict
-    default: {}
-  timeout:
-    description: Seconds for machines and NAT gateway to be there, or gone.
-    type: int
-    default: 600
+extends_documentation_fragment: [faas.exp.environment]
 attributes:
   check_mode:
     description: Says what would be made or deleted, and what it would cost. Makes nothing.
@@ -200,18 +143,16 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.faas.exp.plugins.module_utils.aws import need_boto3
+from ansible_collections.faas.exp.plugins.module_utils.environment import (
+    ENVIRONMENT_ARGUMENTS,
+    inputs_from,
+    made_result,
+)
 from ansible_collections.faas.exp.plugins.module_utils.science import run_module
 
 ARGUMENTS: dict[str, Any] = {
-    "env_name": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "state_dir": {"type": "path", "required": True},
+    **ENVIRONMENT_ARGUMENTS,
     "availability_zone": {"type": "str", "default": "us-east-1b"},
-    "only": {"type": "list", "elements": "str"},
-    "orchestrator": {"type": "str", "choices": ["swarm", "nomad", "k8s"], "default": "swarm"},
-    "counts": {"type": "dict", "default": {}},
-    "cluster_name": {"type": "str", "default": ""},
-    "services": {"type": "list", "elements": "str", "default": ["bastion", "haproxy", "ftp"]},
     "vpc_cidr": {"type": "str", "default": "10.0.0.0/16"},
     "public_subnet_cidr": {"type": "str", "default": "10.0.1.0/24"},
     "private_subnet_cidr": {"type": "str", "default": "10.0.2.0/24"},
@@ -222,18 +163,11 @@ ARGUMENTS: dict[str, Any] = {
     "image_owner": {"type": "str", "default": "136693071363"},
     "image_name": {"type": "str", "default": "debian-12-{arch}-*"},
     "ssh_user": {"type": "str", "default": "admin"},
-    # The public half is no secret.
-    "public_key": {"type": "str", "default": "", "no_log": False},
-    "admin_cidr": {"type": "list", "elements": "str", "default": []},
-    "own_address_url": {"type": "str", "default": "https://checkip.amazonaws.com"},
-    "ports": {"type": "dict", "default": {}},
-    "timeout": {"type": "int", "default": 600},
 }
 
 
 def present(module: AnsibleModule) -> dict[str, Any]:
     """Make what is missing."""
-    from dataclasses import asdict
     from pathlib import Path
 
     from faas_exp.aws.environment import ensure
@@ -242,34 +176,22 @@ def present(module: AnsibleModule) -> dict[str, Any]:
     from faas_exp.aws.session import connect
     from faas_exp.aws.spec import Image
     from faas_exp.caller import caller_network
-    from faas_exp.hostkeys import unpinned
 
     params = module.params
     # Credentials first: whoever has none learns nothing from the rest.
     cloud = connect(zone=params["availability_zone"])
     taken_over = (
-        "orchestrator", "counts", "cluster_name", "availability_zone", "vpc_cidr", "public_subnet_cidr",
-        "private_subnet_cidr", "instance_type", "volume_size", "sizes", "public_key", "ssh_user", "ports", "timeout",
+        "availability_zone", "vpc_cidr", "public_subnet_cidr", "private_subnet_cidr", "instance_type", "volume_size",
+        "sizes",
     )  # fmt: skip
     wish = Inputs(
-        env=params["env_name"],
-        services=tuple(params["services"]),
-        admin=tuple(params["admin_cidr"] or [caller_network(params["own_address_url"])]),
         image=Image(params["image_id"], params["image_owner"], params["image_name"]),
+        **inputs_from(module, lambda: caller_network(params["own_address_url"])),
         **{key: params[key] for key in taken_over},
     ).wish()
     made = ensure(cloud, wish, Path(params["state_dir"]), check=module.check_mode)
     cost = cost_of_wish(wish, cloud.region)
-    for note in made.notes:
-        module.warn(note)
-    return {
-        **asdict(made),
-        "changed": bool(made.changes),
-        "cost": str(cost),
-        "cost_items": cost.lines,
-        "region": cloud.region,
-        "unpinned": unpinned(made.machines, Path(params["state_dir"]) / "known_hosts"),
-    }
+    return {**made_result(module, made, cloud.region), "cost": str(cost), "cost_items": cost.lines}
 
 
 def absent(module: AnsibleModule) -> dict[str, Any]:

@@ -13,14 +13,6 @@ description:
 author:
   - The faas.exp authors
 options:
-  env_name:
-    description: Only this environment; left out, all.
-    type: str
-  state_dir:
-    description:
-      - Folder of the environment O(env_name) on this machine. Given, the module fails when the environment was made in
-        another region or account.
-    type: path
   availability_zone:
     description: Its region is used when neither O(regions) nor environment nor profile name one.
     type: str
@@ -30,6 +22,7 @@ options:
     type: list
     elements: str
     default: []
+extends_documentation_fragment: [faas.exp.environment.info]
 attributes:
   check_mode:
     description: Changes nothing.
@@ -90,6 +83,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.faas.exp.plugins.module_utils.aws import need_boto3
+from ansible_collections.faas.exp.plugins.module_utils.environment import INFO_ARGUMENTS, leftover_result
 from ansible_collections.faas.exp.plugins.module_utils.science import run_module
 
 
@@ -110,13 +104,9 @@ def look(module: AnsibleModule) -> dict[str, Any]:
     names = regions(cloud) if "all" in params["regions"] else named or [cloud.region]
     environments = [
         {
-            "env_name": one.env,
-            "region": one.region,
-            "created": one.created.isoformat() if one.created else "",
-            "age_hours": None if one.hours is None else round(one.hours, 2),
+            **leftover_result(one),
             "cost_per_hour": one.cost.per_hour,
             "cost_so_far": one.spent,
-            "summary": str(one),
             "resources": [
                 {"kind": thing.kind, "name": thing.name, "id": thing.id, "state": thing.state}
                 for thing in one.resources
@@ -132,8 +122,7 @@ def main() -> None:
     """Read the parameters, look, return."""
     module = AnsibleModule(
         {
-            "env_name": {"type": "str"},
-            "state_dir": {"type": "path"},
+            **INFO_ARGUMENTS,
             "availability_zone": {"type": "str", "default": "us-east-1b"},
             "regions": {"type": "list", "elements": "str", "default": []},
         },

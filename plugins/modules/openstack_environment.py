@@ -21,41 +21,6 @@ author:
 requirements:
   - openstacksdk >= 4, <= 4.14
 options:
-  env_name:
-    description: Name of the environment.
-    type: str
-    required: true
-  state:
-    description: V(present) makes what is missing, V(absent) deletes everything, or O(only) these machines.
-    type: str
-    choices: [present, absent]
-    default: present
-  state_dir:
-    description: Folder of the environment on this machine; host keys are kept in it.
-    type: path
-    required: true
-  only:
-    description: With O(state=absent), delete these machines alone, by their names (V(<env_name>-<machine>)).
-    type: list
-    elements: str
-  orchestrator:
-    description: Whose cluster to make. Those that are there already stay as they are.
-    type: str
-    choices: [swarm, nomad, k8s]
-    default: swarm
-  counts:
-    description: How many machines, under the names of the inputs (C(manager_count), C(worker_count) and so on).
-    type: dict
-    default: {}
-  cluster_name:
-    description: First part of the cluster machines' names; empty takes the orchestrator's usual one.
-    type: str
-    default: ""
-  services:
-    description: Machines besides the cluster.
-    type: list
-    elements: str
-    default: [bastion, haproxy, ftp]
   external_network:
     description: Name or id of the network that floating addresses come from. Required with O(state=present).
     type: str
@@ -101,29 +66,7 @@ options:
     description: Login of the machines.
     type: str
     default: debian
-  public_key:
-    description: The login's public key, one line. May be empty in check mode.
-    type: str
-    default: ""
-  admin_cidr:
-    description:
-      - Networks from which the bastion's SSH may be reached.
-      - Empty is the address of this machine. Where address translation hides it, O(own_address_url) tells it.
-    type: list
-    elements: str
-    default: []
-  own_address_url:
-    description: Answers with the caller's IPv4 address in plain text.
-    type: str
-    default: https://checkip.amazonaws.com
-  ports:
-    description: Ports that differ from the usual ones (C(gateway), C(prometheus), C(registry), C(haproxy) and so on).
-    type: dict
-    default: {}
-  timeout:
-    description: Seconds for machines to be there, or gone.
-    type: int
-    default: 600
+extends_documentation_fragment: [faas.exp.environment]
 attributes:
   check_mode:
     description: Says what would be made or deleted. Makes nothing.
@@ -201,17 +144,15 @@ notes:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.faas.exp.plugins.module_utils.environment import (
+    ENVIRONMENT_ARGUMENTS,
+    inputs_from,
+    made_result,
+)
 from ansible_collections.faas.exp.plugins.module_utils.openstack import run_openstack_module
 
 ARGUMENTS: dict[str, Any] = {
-    "env_name": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "state_dir": {"type": "path", "required": True},
-    "only": {"type": "list", "elements": "str"},
-    "orchestrator": {"type": "str", "choices": ["swarm", "nomad", "k8s"], "default": "swarm"},
-    "counts": {"type": "dict", "default": {}},
-    "cluster_name": {"type": "str", "default": ""},
-    "services": {"type": "list", "elements": "str", "default": ["bastion", "haproxy", "ftp"]},
+    **ENVIRONMENT_ARGUMENTS,
     "external_network": {"type": "str", "default": ""},
     "subnet_cidr": {"type": "str", "default": "192.168.0.0/24"},
     "dns_nameservers": {"type": "list", "elements": "str", "default": ["8.8.8.8", "8.8.4.4"]},
@@ -222,22 +163,13 @@ ARGUMENTS: dict[str, Any] = {
     "placement": {"type": "str", "choices": ["soft", "strict", "none"], "default": "soft"},
     "config_drive": {"type": "bool", "default": False},
     "ssh_user": {"type": "str", "default": "debian"},
-    # The public half is no secret.
-    "public_key": {"type": "str", "default": "", "no_log": False},
-    "admin_cidr": {"type": "list", "elements": "str", "default": []},
-    "own_address_url": {"type": "str", "default": "https://checkip.amazonaws.com"},
-    "ports": {"type": "dict", "default": {}},
-    "timeout": {"type": "int", "default": 600},
 }
-_COUNTS = ("manager_count", "servers_count", "master_count", "worker_count", "clients_count")
 
 
 def present(module: AnsibleModule) -> dict[str, Any]:
     """Make what is missing."""
-    from dataclasses import asdict
     from pathlib import Path
 
-    from faas_exp.hostkeys import unpinned
     from faas_exp.openstack.caller import caller_network
     from faas_exp.openstack.environment import ensure
     from faas_exp.openstack.inputs import Inputs
@@ -246,30 +178,16 @@ def present(module: AnsibleModule) -> dict[str, Any]:
     params = module.params
     # Credentials first: whoever has none learns nothing from the rest.
     cloud = connect()
-    taken_over = (
-        "orchestrator", "cluster_name", "external_network", "subnet_cidr", "image", "flavor", "flavors", "public_key",
-        "ssh_user", "placement", "config_drive", "ports", "timeout",
-    )  # fmt: skip
+    taken_over = ("external_network", "subnet_cidr", "image", "flavor", "flavors", "placement", "config_drive")
     wish = Inputs(
-        env=params["env_name"],
-        counts={**dict.fromkeys(_COUNTS, 0), **params["counts"]},
-        services=tuple(params["services"]),
         dns_nameservers=tuple(params["dns_nameservers"]),
-        admin=tuple(params["admin_cidr"] or [caller_network(cloud.auth_url, params["own_address_url"])]),
         zone=params["availability_zone"],
+        **inputs_from(module, lambda: caller_network(cloud.auth_url, params["own_address_url"])),
         **{key: params[key] for key in taken_over},
     ).wish()
     made = ensure(cloud, wish, Path(params["state_dir"]), check=module.check_mode)
-    for note in made.notes:
-        module.warn(note)
-    return {
-        **asdict(made),
-        # As the inventory names them, and as they are to be left.
-        "created": [wish.name(name) for name in made.created],
-        "changed": bool(made.changes),
-        "region": cloud.region,
-        "unpinned": unpinned(made.machines, Path(params["state_dir"]) / "known_hosts"),
-    }
+    # As the inventory names them, and as they are to be left.
+    return {**made_result(module, made, cloud.region), "created": [wish.name(name) for name in made.created]}
 
 
 def absent(module: AnsibleModule) -> dict[str, Any]:

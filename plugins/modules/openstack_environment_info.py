@@ -14,15 +14,7 @@ author:
   - The faas.exp authors
 requirements:
   - openstacksdk >= 4, <= 4.14
-options:
-  env_name:
-    description: Only this environment; left out, all.
-    type: str
-  state_dir:
-    description:
-      - Folder of the environment O(env_name) on this machine. Given, the module fails when the environment was made in
-        another cloud, region or project.
-    type: path
+extends_documentation_fragment: [faas.exp.environment.info]
 attributes:
   check_mode:
     description: Changes nothing.
@@ -74,6 +66,7 @@ region:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.faas.exp.plugins.module_utils.environment import INFO_ARGUMENTS, leftover_result
 from ansible_collections.faas.exp.plugins.module_utils.openstack import run_openstack_module
 
 
@@ -89,23 +82,13 @@ def look(module: AnsibleModule) -> dict[str, Any]:
     cloud = connect()
     if env and module.params["state_dir"]:
         same_home(cloud, env, Path(module.params["state_dir"]))
-    environments = [
-        {
-            "env_name": one.env,
-            "region": one.region,
-            "created": one.created.isoformat() if one.created else "",
-            "age_hours": None if one.hours is None else round(one.hours, 2),
-            "summary": str(one),
-            "resources": [{"kind": thing.kind, "name": thing.name, "id": thing.id} for thing in one.resources],
-        }
-        for one in leftovers(cloud, env)
-    ]
+    environments = [leftover_result(one) for one in leftovers(cloud, env)]
     return {"changed": False, "environments": environments, "region": cloud.region}
 
 
 def main() -> None:
     """Read the parameters, look, return."""
-    module = AnsibleModule({"env_name": {"type": "str"}, "state_dir": {"type": "path"}}, supports_check_mode=True)
+    module = AnsibleModule(INFO_ARGUMENTS, supports_check_mode=True)
     run_openstack_module(module, lambda: look(module))
 
 

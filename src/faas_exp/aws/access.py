@@ -7,11 +7,12 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from faas_exp.aws.errors import code_of
-from faas_exp.aws.ledger import PLANNED, Ledger
+from faas_exp.aws.ledger import Ledger
 from faas_exp.aws.patience import create_once, until_known
 from faas_exp.aws.spec import Wish
 from faas_exp.aws.survey import Found, survey
 from faas_exp.aws.tags import specification
+from faas_exp.clouds.ledger import PLANNED
 from faas_exp.firewall import Rule
 from faas_exp.machines import GENERATORS, ORCHESTRATORS
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +13,10 @@ from faas_exp.aws.network import NetworkMaker
 from faas_exp.aws.session import Cloud
 from faas_exp.aws.spec import Wish
 from faas_exp.aws.survey import Found, Resource, survey
+from faas_exp.clouds.environment import Made
 from faas_exp.machines import GENERATORS
 
-
-@dataclass
-class Made:
-    """What there is now (or would be, in a check).
-
-    Attributes:
-        changes: what was done, in order; empty on a second run.
-        network: ids by part: ``vpc_id``, ``subnet_ids``, ``security_group_ids`` and so on; ``(planned)`` in a check.
-        public_ip: the bastion's.
-        machines: those of other clusters in this environment included.
-        created: machines that are new, by their names in the inventory (``<env>-<name>``).
-        surplus: machines of this cluster which the wish does not hold, named likewise; they are left alone.
-        notes: where a machine differs from the wish in what can't be changed while it lives.
-    """
-
-    changes: list[str]
-    network: dict[str, Any]
-    public_ip: str
-    machines: list[dict[str, Any]]
-    created: list[str]
-    surplus: list[str]
-    notes: list[str] = field(default_factory=list)
+__all__ = ["Made", "ensure"]
 
 
 def ensure(cloud: Cloud, wish: Wish, state: Path, *, check: bool = False) -> Made:

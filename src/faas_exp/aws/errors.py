@@ -6,18 +6,15 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from faas_exp.errors import FaasExpError
+from faas_exp.clouds.errors import CloudError, CloudInputError
 
 
-class AwsError(FaasExpError):
+class AwsError(CloudError):
     """AWS refused, or an input can't be had there. One clear line."""
 
 
-class AwsInputError(AwsError):
+class AwsInputError(AwsError, CloudInputError):
     """An input is wrong, found out before anything was made."""
-
-    def __init__(self, key: str, found: object, allowed: str) -> None:
-        super().__init__(f"inputs: {key}: found {found!r}, allowed: {allowed}")
 
 
 NO_CREDENTIALS = (

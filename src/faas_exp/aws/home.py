@@ -6,13 +6,13 @@ AWS_DEFAULT_REGION would find nothing, report that nothing is left, and forget t
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from faas_exp.aws.errors import AwsError
 from faas_exp.aws.session import Cloud
+from faas_exp.clouds.note import Note
 
-_NOTE = "aws.json"
+_NOTE = Note("aws.json", "It holds account and region; write it again", AwsError)
 
 
 def same_home(cloud: Cloud, env: str, folder: Path) -> None:
@@ -24,7 +24,7 @@ def same_home(cloud: Cloud, env: str, folder: Path) -> None:
     Raises:
         AwsError: another region or account than the note says.
     """
-    noted = _read(folder / _NOTE)
+    noted = _NOTE.read(folder)
     if noted.get("region", cloud.region) != cloud.region:
         raise AwsError(
             f"{env} was made in region {noted['region']}, this is {cloud.region}. "
@@ -39,20 +39,4 @@ def same_home(cloud: Cloud, env: str, folder: Path) -> None:
 
 def settle(cloud: Cloud, folder: Path) -> None:
     """Write the note, before the first resource is made."""
-    wanted = {"account": cloud.account, "region": cloud.region}
-    if _read(folder / _NOTE) == wanted:
-        return
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = folder / f".{_NOTE}.new"
-    draft.write_text(json.dumps(wanted) + "\n", encoding="utf-8")
-    draft.rename(folder / _NOTE)
-
-
-def _read(path: Path) -> dict[str, str]:
-    try:
-        noted = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise AwsError(f"{path}: can't be read ({error}). It holds account and region; write it again") from None
-    return dict(noted)
+    _NOTE.write(folder, {"account": cloud.account, "region": cloud.region})

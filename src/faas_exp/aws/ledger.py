@@ -1,58 +1,27 @@
-"""What a run changes, or would change: one code path for both, so that ``--check`` can't tell another story."""
+"""The book of what a run changes at AWS."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from threading import Lock
-from typing import Any
+from typing import ClassVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from faas_exp.aws import tags
-from faas_exp.aws.errors import explain
+from faas_exp.aws import errors, tags
 from faas_exp.aws.session import Cloud
-
-# An id that stands in for that of a thing which a check did not make.
-PLANNED = "(planned)"
+from faas_exp.clouds import ledger
 
 
 @dataclass
-class Ledger:
-    """The hand that makes things, and its book.
+class Ledger(ledger.Ledger):
+    """The hand that makes things, and its book; raises AwsError."""
 
-    Attributes:
-        check: write down what would be done, and do nothing.
-        changes: what was (or would be) done, one line each, in order.
-    """
+    failures: ClassVar[tuple[type[Exception], ...]] = (ClientError, BotoCoreError)
+    explain = staticmethod(errors.explain)
 
     cloud: Cloud
-    env: str
-    check: bool = False
-    changes: list[str] = field(default_factory=list)
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
-    _lock: Any = field(default_factory=Lock, repr=False)
-
-    def do(self, what: str, call: Callable[[], Any], planned: Any = None) -> Any:
-        """Do one thing and write it down; in a check, write it down and give back ``planned``.
-
-        Raises:
-            AwsError: what was being done, what AWS said, and what to do.
-        """
-        if self.check:
-            self._note(what)
-            return planned
-        try:
-            answer = call()
-        except (ClientError, BotoCoreError) as error:
-            raise explain(error, what) from error
-        self._note(what)
-        return answer
-
-    def _note(self, what: str) -> None:
-        with self._lock:
-            self.changes.append(what)
 
     def tags(self, name: str, *, timed: bool = False) -> dict[str, str]:
         """The tags of a thing of this environment; ``timed`` for kinds whose age EC2 does not tell."""

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
 from botocore.exceptions import ClientError
 
 from faas_exp.aws import tags
 from faas_exp.aws.errors import AwsError, code_of
-from faas_exp.aws.ledger import PLANNED, Ledger
+from faas_exp.aws.ledger import Ledger
 from faas_exp.aws.network import Network, NetworkMaker
 from faas_exp.aws.patience import until_known, wait_until
 from faas_exp.aws.preflight import Checked
 from faas_exp.aws.spec import Machine, Wish
 from faas_exp.aws.survey import Found, Resource, survey
+from faas_exp.clouds.birth import user_data
+from faas_exp.clouds.jobs import all_of
+from faas_exp.clouds.ledger import PLANNED
 from faas_exp.hostkeys import HostKey, host_key
-
-_AT_ONCE = 8
 
 
 def make_machines(
@@ -62,37 +61,8 @@ def make_machines(
             jobs.append(lambda m=machine, r=request: _start(ledger, wish, found, m, r))  # type: ignore[misc]
         elif instance.state in ("stopped", "stopping"):
             jobs.append(lambda one=instance: _wake(ledger, one, wish.timeout))  # type: ignore[misc]
-    _all_of(jobs)
+    all_of(jobs, AwsError)
     return new
-
-
-def _all_of(jobs: Iterable[Callable[[], Any]]) -> None:
-    """Run all, then tell of all that failed."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        futures = [pool.submit(job) for job in jobs]
-    failed = [error for future in futures if (error := future.exception()) is not None]
-    for error in failed:
-        if not isinstance(error, AwsError):
-            raise error
-    if failed:
-        raise AwsError("; ".join(dict.fromkeys(str(error) for error in failed)))
-
-
-def user_data(machine: Machine, wish: Wish, key: HostKey) -> str:
-    """What cloud-init does at birth: name, login, host key. Nothing else: roles do the rest."""
-    config = {
-        "hostname": machine.name,
-        "preserve_hostname": False,
-        "manage_etc_hosts": "localhost",
-        # Renames the image's own login, with its rights; its key is the key pair.
-        "user": {"name": wish.ssh_user},
-        "disable_root": True,
-        "ssh_pwauth": False,
-        # Keys of the image, should it have any, are not kept; where ssh_keys is given no others are made.
-        "ssh_deletekeys": True,
-        "ssh_keys": {"ed25519_private": key.private, "ed25519_public": f"{key.public} {machine.name}"},
-    }
-    return "#cloud-config\n" + yaml.safe_dump(config, sort_keys=False, width=1000)
 
 
 def _request(
@@ -119,7 +89,7 @@ def _request(
         "MinCount": 1,
         "MaxCount": 1,
         "KeyName": wish.env,
-        "UserData": user_data(machine, wish, key),
+        "UserData": user_data(machine.name, wish.ssh_user, key),
         "NetworkInterfaces": [
             {
                 "DeviceIndex": 0,

@@ -15,11 +15,12 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from faas_exp.aws.errors import AwsError, code_of
-from faas_exp.aws.ledger import PLANNED, Ledger
+from faas_exp.aws.ledger import Ledger
 from faas_exp.aws.patience import create_once, until_known, wait_until
 from faas_exp.aws.spec import Wish
 from faas_exp.aws.survey import Found, Resource, survey
 from faas_exp.aws.tags import specification
+from faas_exp.clouds.ledger import PLANNED
 
 EVERYWHERE = "0.0.0.0/0"
 

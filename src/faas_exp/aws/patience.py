@@ -6,14 +6,13 @@ A request whose answer was lost may have been carried out. Each has its own reme
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from faas_exp.aws.errors import THROTTLED, AwsError, code_of, is_ambiguous, is_gone
+from faas_exp.clouds import patience
 
 T = TypeVar("T")
 
@@ -29,14 +28,19 @@ BUSY = {
 }
 
 
-def pause(attempt: int, longest: float = 10) -> None:
-    """Sleep before the next try: 0.25, 0.5, 1 … seconds, each between half and all of it, never over ``longest``."""
-    time.sleep(min(longest, 0.25 * 2**attempt) * random.uniform(0.5, 1))  # noqa: S311
+_EC2 = patience.Patience(
+    failures=(ClientError, BotoCoreError),
+    is_gone=is_gone,
+    is_ambiguous=is_ambiguous,
+    is_overloaded=lambda error: code_of(error) in THROTTLED,
+    is_held=lambda error: code_of(error) in BUSY | THROTTLED,
+    first=1,
+)
 
 
 def until_known(call: Callable[[], T], seconds: float = 60) -> T:
     """Make a call on something just made; while it isn't known everywhere yet, try again."""
-    return _retry(call, lambda error: is_gone(error) or code_of(error) in THROTTLED, seconds)
+    return _EC2.retry(call, lambda error: is_gone(error) or code_of(error) in THROTTLED, seconds)
 
 
 def until_free(call: Callable[[], Any], seconds: float = 180) -> bool:
@@ -45,25 +49,7 @@ def until_free(call: Callable[[], Any], seconds: float = 180) -> bool:
     Returns:
         False when it was gone already.
     """
-    try:
-        _retry(call, lambda error: code_of(error) in BUSY | THROTTLED, seconds)
-    except ClientError as error:
-        if is_gone(error):
-            return False
-        raise
-    return True
-
-
-def _retry(call: Callable[[], T], passing: Callable[[BaseException], bool], seconds: float) -> T:
-    end, attempt = time.monotonic() + seconds, 0
-    while True:
-        try:
-            return call()
-        except ClientError as error:
-            if not passing(error) or time.monotonic() > end:
-                raise
-        pause(attempt)
-        attempt += 1
+    return _EC2.until_free(call, seconds)
 
 
 def create_once(create: Callable[[], T], look: Callable[[], T | None], attempts: int = 8) -> T:
@@ -73,22 +59,7 @@ def create_once(create: Callable[[], T], look: Callable[[], T | None], attempts:
         create: sends the request; must not retry by itself.
         look: what there is of it by now, None for nothing. Asked after every answer that was lost.
     """
-    for attempt in range(attempts):
-        try:
-            return create()
-        except (ClientError, BotoCoreError) as error:
-            last = attempt == attempts - 1
-            if is_ambiguous(error):
-                # Long enough for a list to know what was just made.
-                time.sleep(1 + attempt)
-                if (found := look()) is not None:
-                    return found
-            elif code_of(error) not in THROTTLED:
-                raise
-            if last:
-                raise
-        pause(attempt + 1)
-    raise AssertionError("unreachable")
+    return _EC2.create_once(create, look, attempts)
 
 
 def wait_until(done: Callable[[], bool], what: str, seconds: float) -> None:
@@ -97,9 +68,4 @@ def wait_until(done: Callable[[], bool], what: str, seconds: float) -> None:
     Raises:
         AwsError: it did not happen in time.
     """
-    end, attempt = time.monotonic() + seconds, 0
-    while not done():
-        if time.monotonic() > end:
-            raise AwsError(f"{what}: not within {seconds:.0f} s. Run it again: it goes on from here")
-        pause(attempt + 1, longest=5)
-        attempt += 1
+    patience.wait_until(done, what, seconds, AwsError, longest=5)

@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
 from faas_exp.aws.errors import AwsInputError
+from faas_exp.clouds import spec
 from faas_exp.firewall import Rule, rules
 from faas_exp.machines import GENERATORS
 
-# Fits a tag, a key pair's name, a security group's name with a suffix, and a folder.
-_NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")
 _KEY_TYPES = ("ssh-ed25519", "ssh-rsa")
 
 
 @dataclass(frozen=True)
-class Machine:
-    """One machine to be.
+class Machine(spec.Machine):
+    """One machine to be; the first of its groups decides its security group.
 
     Attributes:
-        name: unique within the environment.
-        groups: inventory groups; the first decides its security group.
-        address: private IPv4 address, fixed: a machine that is made again comes back under it, and EC2 itself refuses
-            to make it twice.
         volume_size: GB.
     """
 
-    name: str
-    groups: tuple[str, ...]
-    address: str
     instance_type: str
     volume_size: int
-
-    @property
-    def role(self) -> str:
-        return self.groups[0]
-
-    @property
-    def public(self) -> bool:
-        """Whether it stands in the public subnet and gets the one public address."""
-        return self.role == "bastion"
 
 
 @dataclass(frozen=True)
@@ -105,11 +87,9 @@ class Wish:
             FirewallError: the same, for a port or a network of the administrator's.
         """
         check_env(self.env)
-        if not self.admin:
-            raise AwsInputError("admin_cidr", "", "one or more networks, as 203.0.113.7/32")
+        spec.check_admin(self.admin, AwsInputError)
         self.rules()
-        if not re.match(r"^[a-z_][a-z0-9_-]{0,31}$", self.ssh_user) or self.ssh_user == "root":
-            raise AwsInputError("ssh_user", self.ssh_user, "a login's name, not root")
+        spec.check_login(self.ssh_user, AwsInputError)
         vpc = _network("vpc_cidr", self.vpc_cidr)
         if not 16 <= vpc.prefixlen <= 28:
             raise AwsInputError("vpc_cidr", self.vpc_cidr, "a network from /16 to /28")
@@ -139,8 +119,7 @@ class Wish:
 
 def check_env(env: str) -> None:
     """Refuse a name that would not do as a tag's value, a group's name, a folder."""
-    if not _NAME.match(env):
-        raise AwsInputError("env_name", env, "up to 40 small letters, digits and hyphens")
+    spec.check_env(env, AwsInputError)
 
 
 def _network(key: str, text: str) -> IPv4Network:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +11,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from faas_exp.aws import tags
 from faas_exp.aws.errors import AwsError, explain
 from faas_exp.aws.session import Cloud
+from faas_exp.clouds import survey as survey_of_clouds
+from faas_exp.clouds.survey import list_all
 
 
 @dataclass(frozen=True)
@@ -47,22 +48,15 @@ KINDS = (
 
 
 @dataclass(frozen=True)
-class Resource:
+class Resource(survey_of_clouds.Resource):
     """One thing at AWS.
 
     Attributes:
         kind: one of the names in :data:`KINDS`.
-        env: the environment that it belongs to.
         name: its Name tag.
-        created: when it was made, UTC; None where neither AWS nor a tag says.
         raw: as EC2 describes it.
     """
 
-    kind: str
-    id: str
-    env: str
-    name: str
-    created: datetime | None
     state: str
     raw: dict[str, Any]
 
@@ -70,45 +64,25 @@ class Resource:
     def tags(self) -> dict[str, str]:
         return tags.tag_dict(self.raw)
 
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name or '(no name)'} ({self.id})"
 
-
-class Found:
+class Found(survey_of_clouds.Found[Resource]):
     """The resources of one survey.
 
     What EC2 still lists of things that are no more (it does for about an hour) is kept apart in ``gone``.
     """
 
+    error = AwsError
+
     def __init__(self, resources: list[Resource]) -> None:
         dead = {kind.name: kind.gone for kind in KINDS}
         self.gone = [one for one in resources if one.state in dead[one.kind]]
-        self.all = [one for one in resources if one.state not in dead[one.kind]]
-
-    def of(self, kind: str) -> list[Resource]:
-        return [one for one in self.all if one.kind == kind]
-
-    def one(self, kind: str, name: str) -> Resource | None:
-        """The one resource of this kind and name.
-
-        Raises:
-            AwsError: there are several; which is the right one is not guessed.
-        """
-        matching = [one for one in self.of(kind) if one.name == name]
-        if len(matching) > 1:
-            ids = ", ".join(sorted(one.id for one in matching))
-            raise AwsError(
-                f"{kind} {name}: there are {len(matching)} of this name ({ids}). Delete the wrong one, or tear down"
-            )
-        return matching[0] if matching else None
+        super().__init__([one for one in resources if one.state not in dead[one.kind]])
 
 
 def survey(cloud: Cloud, env: str | None = None, kinds: tuple[str, ...] = ()) -> Found:
     """List everything of one environment, or of all (``env`` None), all kinds at the same time."""
     wanted = [kind for kind in KINDS if not kinds or kind.name in kinds]
-    with ThreadPoolExecutor(len(wanted)) as pool:
-        lists = list(pool.map(lambda kind: _list(cloud, kind, env), wanted))
-    return Found([resource for resources in lists for resource in resources])
+    return Found(list_all(wanted, lambda kind: _list(cloud, kind, env), env))
 
 
 def _list(cloud: Cloud, kind: Kind, env: str | None) -> list[Resource]:
@@ -127,9 +101,7 @@ def _list(cloud: Cloud, kind: Kind, env: str | None) -> list[Resource]:
         items = [raw for reservation in answer.get("Reservations", []) for raw in reservation["Instances"]]
     else:
         items = answer.get(kind.items, [])
-    resources = [_resource(kind, raw) for raw in items]
-    # Looked at once more here: nothing without the tag is ever touched, whatever a filter let through.
-    return [one for one in resources if (one.env == env if env else one.env)]
+    return [_resource(kind, raw) for raw in items]
 
 
 def _resource(kind: Kind, raw: dict[str, Any]) -> Resource:

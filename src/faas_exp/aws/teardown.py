@@ -16,6 +16,7 @@ from faas_exp.aws.errors import AwsError, code_of, explain
 from faas_exp.aws.ledger import Ledger
 from faas_exp.aws.patience import BUSY, until_free, wait_until
 from faas_exp.aws.survey import Found, Resource, survey
+from faas_exp.clouds.teardown import delete, prove
 
 _Delete = Callable[[Any, Resource], Any]
 
@@ -46,7 +47,7 @@ def teardown(ledger: Ledger, timeout: int = 600) -> int:
     _machines_and_nat(ledger, found, timeout)
     for address in found.of("elastic address"):
         _delete(ledger, address, partial(_release, ec2, address))
-    for kind, delete in _REST:
+    for kind, remove in _REST:
         resources = found.of(kind)
         if not ledger.check and kind in ("volume", "network interface"):
             resources = survey(ledger.cloud, ledger.env, (kind,)).of(kind)
@@ -59,9 +60,9 @@ def teardown(ledger: Ledger, timeout: int = 600) -> int:
         if kind == "security group":
             _let_go(ledger, resources)
         for resource in resources:
-            _delete(ledger, resource, partial(delete, ec2, resource))
+            _delete(ledger, resource, partial(remove, ec2, resource))
     if not ledger.check:
-        _prove(ledger)
+        prove(ledger.env, lambda: survey(ledger.cloud, ledger.env).all, wait_until, 60, AwsError)
     return len(found.all)
 
 
@@ -148,20 +149,14 @@ def _let_go(ledger: Ledger, groups: list[Resource]) -> None:
 
 
 def _delete(ledger: Ledger, resource: Resource, call: Callable[[], Any]) -> None:
-    def delete() -> None:
-        try:
-            until_free(call)
-        except ClientError as error:
-            if code_of(error) not in BUSY:
-                raise
-            raise AwsError(
-                f"delete {resource}: still in use{_users(ledger, resource)}. What to do: {_ADVICE}"
-            ) from error
-
-    ledger.do(f"delete {resource}", delete)
-
-
-_ADVICE = "delete or move what is not of this environment, then run the teardown again"
+    delete(
+        ledger,
+        resource,
+        partial(until_free, call),
+        in_use=lambda error: code_of(error) in BUSY,
+        users=partial(_users, ledger, resource),
+        error=AwsError,
+    )
 
 
 def _users(ledger: Ledger, resource: Resource) -> str:
@@ -177,19 +172,3 @@ def _users(ledger: Ledger, resource: Resource) -> str:
         f"{one['NetworkInterfaceId']} {one.get('Description', '')}".strip() for one in interfaces["NetworkInterfaces"]
     ]
     return f" by {', '.join(named[:5])}" if named else f" by something in {vpc}"
-
-
-def _prove(ledger: Ledger) -> None:
-    left: list[Resource] = []
-
-    def nothing() -> bool:
-        left[:] = survey(ledger.cloud, ledger.env).all
-        return not left
-
-    try:
-        # Lists forget a little later than deletes answer.
-        wait_until(nothing, "", 60)
-    except AwsError:
-        raise AwsError(
-            f"still there after the teardown of {ledger.env}: {', '.join(map(str, left))}. Run the teardown again"
-        ) from None

@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+from faas_exp.clouds.ledger import PLANNED
 from faas_exp.firewall import Rule, rules
 from faas_exp.machines import GENERATORS, ORCHESTRATORS
 from faas_exp.openstack import marks
-from faas_exp.openstack.ledger import PLANNED, Ledger
+from faas_exp.openstack.ledger import Ledger
 from faas_exp.openstack.patience import again, create_once
 from faas_exp.openstack.spec import Wish
 from faas_exp.openstack.survey import KEY_PAIR, SECURITY_GROUP, Found, survey

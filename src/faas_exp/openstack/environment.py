@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from faas_exp.clouds import environment
 from faas_exp.openstack import access, machines, marks, preflight
 from faas_exp.openstack.home import same_home, settle
 from faas_exp.openstack.ledger import Ledger
@@ -18,29 +19,15 @@ from faas_exp.openstack.survey import PORT, SERVER, SERVER_GROUP, Found, Resourc
 from faas_exp.openstack.tagging import tag
 
 
-@dataclass
-class Made:
-    """What there is now (or would be, in a check).
+@dataclass(kw_only=True)
+class Made(environment.Made):
+    """What there is now (or would be, in a check); ``created`` without the environment's name.
 
     Attributes:
-        changes: what was done, in order; empty on a second run.
-        network: ids by part: ``network_id``, ``subnet_ids``, ``router_id`` and so on; ``(planned)`` in a check.
-        public_ip: the bastion's.
-        machines: name, role, groups, address, id and host key of all, those of clusters that stand beside included.
-        created: names of machines that are new, without the environment's.
         size: machines, cores and memory in words.
-        surplus: names of machines of this cluster, or that make load, which are not in the wish; they are left alone.
-        notes: where a machine differs from the wish in what can't be changed while it lives.
     """
 
-    changes: list[str]
-    network: dict[str, Any]
-    public_ip: str
-    machines: list[dict[str, Any]]
-    created: list[str]
-    surplus: list[str]
     size: str
-    notes: list[str] = field(default_factory=list)
 
 
 def ensure(cloud: Cloud, wish: Wish, folder: Path, *, check: bool = False) -> Made:

@@ -5,18 +5,15 @@ from __future__ import annotations
 from keystoneauth1 import exceptions as auth
 from openstack import exceptions as sdk
 
-from faas_exp.errors import FaasExpError
+from faas_exp.clouds.errors import CloudError, CloudInputError
 
 
-class OpenStackError(FaasExpError):
+class OpenStackError(CloudError):
     """OpenStack refused, or an input can't be had there. One clear line."""
 
 
-class OpenStackInputError(OpenStackError):
+class OpenStackInputError(OpenStackError, CloudInputError):
     """An input is wrong, found out before anything was made."""
-
-    def __init__(self, key: str, found: object, allowed: str) -> None:
-        super().__init__(f"inputs: {key}: found {found!r}, allowed: {allowed}")
 
 
 # What calls to OpenStack raise.

@@ -6,13 +6,13 @@ find nothing, report that nothing is left, and forget the keys of machines that 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from faas_exp.clouds.note import Note
 from faas_exp.openstack.errors import OpenStackError
 from faas_exp.openstack.session import Cloud
 
-_NOTE = "openstack.json"
+_NOTE = Note("openstack.json", "It holds cloud, region and project; delete it if they are right now", OpenStackError)
 
 
 def same_home(cloud: Cloud, env: str, folder: Path) -> None:
@@ -24,7 +24,7 @@ def same_home(cloud: Cloud, env: str, folder: Path) -> None:
     Raises:
         OpenStackError: another cloud, region or project than the note says.
     """
-    noted = _read(folder / _NOTE)
+    noted = _NOTE.read(folder)
     for key, is_now in _home(cloud).items():
         if noted.get(key, is_now) != is_now:
             raise OpenStackError(
@@ -35,26 +35,8 @@ def same_home(cloud: Cloud, env: str, folder: Path) -> None:
 
 def settle(cloud: Cloud, folder: Path) -> None:
     """Write the note, before the first resource is made."""
-    wanted = _home(cloud)
-    if _read(folder / _NOTE) == wanted:
-        return
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = folder / f".{_NOTE}.new"
-    draft.write_text(json.dumps(wanted) + "\n", encoding="utf-8")
-    draft.rename(folder / _NOTE)
+    _NOTE.write(folder, _home(cloud))
 
 
 def _home(cloud: Cloud) -> dict[str, str]:
     return {"cloud": cloud.auth_url, "region": cloud.region, "project": cloud.project}
-
-
-def _read(path: Path) -> dict[str, str]:
-    try:
-        noted = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise OpenStackError(
-            f"{path}: can't be read ({error}). It holds cloud, region and project; delete it if they are right now"
-        ) from None
-    return dict(noted)

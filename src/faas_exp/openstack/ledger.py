@@ -1,50 +1,20 @@
-"""What a run changes, or would change: one code path for both, so that ``--check`` can't tell another story."""
+"""The book of what a run changes at OpenStack."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from threading import Lock
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
-from faas_exp.openstack.errors import FAILURES, explain
+from faas_exp.clouds import ledger
+from faas_exp.openstack import errors
 from faas_exp.openstack.session import Cloud
-
-# An id that stands in for that of a thing which a check did not make.
-PLANNED = "(planned)"
 
 
 @dataclass
-class Ledger:
-    """The hand that makes things, and its book.
+class Ledger(ledger.Ledger):
+    """The hand that makes things, and its book; raises OpenStackError."""
 
-    Attributes:
-        check: write down what would be done, and do nothing.
-        changes: what was (or would be) done, one line each, in order.
-    """
+    failures: ClassVar[tuple[type[Exception], ...]] = errors.FAILURES
+    explain = staticmethod(errors.explain)
 
     cloud: Cloud
-    env: str
-    check: bool = False
-    changes: list[str] = field(default_factory=list)
-    _lock: Any = field(default_factory=Lock, repr=False)
-
-    def do(self, what: str, call: Callable[[], Any], planned: Any = None) -> Any:
-        """Do one thing and write it down; in a check, write it down and give back ``planned``.
-
-        Raises:
-            OpenStackError: what was being done, what OpenStack said, and what to do.
-        """
-        if self.check:
-            self._note(what)
-            return planned
-        try:
-            answer = call()
-        except FAILURES as error:
-            raise explain(error, what) from error
-        self._note(what)
-        return answer
-
-    def _note(self, what: str) -> None:
-        with self._lock:
-            self.changes.append(what)

@@ -7,25 +7,24 @@ machine.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from faas_exp.clouds.birth import user_data
+from faas_exp.clouds.jobs import all_of
+from faas_exp.clouds.ledger import PLANNED
 from faas_exp.hostkeys import HostKey, host_key
 from faas_exp.openstack import marks
 from faas_exp.openstack.errors import FAILURES, QUOTA_ADVICE, OpenStackError, explain
-from faas_exp.openstack.ledger import PLANNED, Ledger
+from faas_exp.openstack.ledger import Ledger
 from faas_exp.openstack.network import Network
 from faas_exp.openstack.patience import again, create_once, until_free, wait_until
 from faas_exp.openstack.preflight import Checked
 from faas_exp.openstack.spec import Machine, Wish
 from faas_exp.openstack.survey import PORT, SERVER, SERVER_GROUP, Found, Resource, survey
 
-_AT_ONCE = 8
 POLICIES = {"soft": "soft-anti-affinity", "strict": "anti-affinity"}
 
 
@@ -118,20 +117,8 @@ def make_machines(
         elif server.raw.status == "SHUTOFF":
             start = partial(ledger.cloud.api.compute.start_server, server.id)
             jobs.append(partial(ledger.do, f"start {server} again", partial(until_free, start)))
-    _all_of(jobs)
+    all_of(jobs, OpenStackError)
     return new
-
-
-def _all_of(jobs: Iterable[Callable[[], Any]]) -> None:
-    """Run all, then tell of all that failed."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        futures = [pool.submit(job) for job in jobs]
-    failed = [error for future in futures if (error := future.exception()) is not None]
-    for error in failed:
-        if not isinstance(error, OpenStackError):
-            raise error
-    if failed:
-        raise OpenStackError("; ".join(dict.fromkeys(str(error) for error in failed)))
 
 
 def _forget_doubles(ledger: Ledger, wish: Wish, found: Found, machine: Machine) -> None:
@@ -184,23 +171,6 @@ def wait_for_end(ledger: Ledger, servers: list[Resource], timeout: int) -> None:
     )
 
 
-def user_data(machine: Machine, wish: Wish, key: HostKey) -> str:
-    """What cloud-init does at birth: name, login, host key. Nothing else: roles do the rest."""
-    config = {
-        "hostname": machine.name,
-        "preserve_hostname": False,
-        "manage_etc_hosts": "localhost",
-        # Renames the image's own login, with its rights; its key is the key pair.
-        "user": {"name": wish.ssh_user},
-        "disable_root": True,
-        "ssh_pwauth": False,
-        # Keys of the image, should it have any, are not kept; where ssh_keys is given no others are made.
-        "ssh_deletekeys": True,
-        "ssh_keys": {"ed25519_private": key.private, "ed25519_public": f"{key.public} {machine.name}"},
-    }
-    return "#cloud-config\n" + yaml.safe_dump(config, sort_keys=False, width=1000)
-
-
 def _request(
     wish: Wish, checked: Checked, machine: Machine, port: str, server_group: str | None, key: HostKey
 ) -> dict[str, Any]:
@@ -210,7 +180,7 @@ def _request(
         "image_id": checked.image,
         "key_name": marks.key_pair_name(wish.env),
         "networks": [{"port": port}],
-        "user_data": base64.b64encode(user_data(machine, wish, key).encode()).decode(),
+        "user_data": base64.b64encode(user_data(machine.name, wish.ssh_user, key).encode()).decode(),
         "metadata": {
             marks.ENV: wish.env,
             marks.MACHINE: machine.name,

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from faas_exp.clouds.ledger import PLANNED
 from faas_exp.openstack import marks
 from faas_exp.openstack.errors import OpenStackError
-from faas_exp.openstack.ledger import PLANNED, Ledger
+from faas_exp.openstack.ledger import Ledger
 from faas_exp.openstack.patience import again, create_once
 from faas_exp.openstack.spec import Wish
 from faas_exp.openstack.survey import FLOATING_IP, NETWORK, ROUTER, SUBNET, Found, survey

@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
+from faas_exp.clouds.leftovers import Rest, by_env
 from faas_exp.openstack.session import Cloud
 from faas_exp.openstack.survey import Resource, survey
 
 
 @dataclass(frozen=True)
-class Leftover:
-    """One environment.
+class Leftover(Rest[Resource]):
+    """One environment."""
 
-    Attributes:
-        created: when its oldest thing was made; None where nothing tells.
-        hours: its age.
-    """
-
-    env: str
     region: str
-    resources: list[Resource]
-    created: datetime | None
-    hours: float | None
 
     def __str__(self) -> str:
-        counts = Counter(one.kind for one in self.resources)
-        what = ", ".join(f"{count} {_plural(kind, count)}" for kind, count in counts.items())
-        age = "of unknown age" if self.hours is None else f"{self.hours:.1f} h old"
-        return f"{self.env} ({self.region or 'default region'}), {age}: {what}"
-
-
-def _plural(kind: str, count: int) -> str:
-    if count == 1:
-        return kind
-    return f"{kind}es" if kind.endswith("s") else f"{kind}s"
+        return f"{self.env} ({self.region or 'default region'}), {self.age}: {self.what}"
 
 
 def leftovers(cloud: Cloud, env: str | None = None, now: datetime | None = None) -> list[Leftover]:
@@ -45,14 +27,4 @@ def leftovers(cloud: Cloud, env: str | None = None, now: datetime | None = None)
         env: only this one.
         now: for the ages.
     """
-    now = now or datetime.now(UTC)
-    by_env: dict[str, list[Resource]] = {}
-    for one in survey(cloud, env).all:
-        by_env.setdefault(one.env, []).append(one)
-    found = []
-    for name, resources in sorted(by_env.items()):
-        times = [one.created for one in resources if one.created]
-        created = min(times) if times else None
-        hours = None if created is None else (now - created).total_seconds() / 3600
-        found.append(Leftover(name, cloud.region, resources, created, hours))
-    return found
+    return [Leftover(**vars(rest), region=cloud.region) for rest in by_env(survey(cloud, env).all, now)]

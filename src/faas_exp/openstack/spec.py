@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, ip_address
 
+from faas_exp.clouds import spec
 from faas_exp.firewall import rules
 from faas_exp.machines import ORCHESTRATORS
 from faas_exp.openstack.errors import OpenStackInputError
 
-# Fits a tag (60 characters with its prefix), a host name, a folder.
-_NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")
 _KEY_TYPES = ("ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
 PLACEMENTS = ("soft", "strict", "none")
 # The network's own services (DHCP, metadata) take addresses of the pool; machines have theirs outside of it.
@@ -20,30 +18,14 @@ _POOL = 15
 
 
 @dataclass(frozen=True)
-class Machine:
-    """One machine to be.
+class Machine(spec.Machine):
+    """One machine to be; the first of its groups decides its security group and server group.
 
     Attributes:
-        name: unique within the environment.
-        groups: inventory groups; the first decides its security group and server group.
-        address: private IPv4 address, fixed: a machine that is made again comes back under it, and its port can't be
-            given to two.
         flavor: name or id.
     """
 
-    name: str
-    groups: tuple[str, ...]
-    address: str
     flavor: str
-
-    @property
-    def role(self) -> str:
-        return self.groups[0]
-
-    @property
-    def public(self) -> bool:
-        """Whether it gets the one floating address."""
-        return self.role == "bastion"
 
     @property
     def in_cluster(self) -> bool:
@@ -111,8 +93,7 @@ class Wish:
         check_env(self.env)
         if self.orchestrator not in ORCHESTRATORS:
             raise OpenStackInputError("orchestrator", self.orchestrator, ", ".join(ORCHESTRATORS))
-        if not self.admin:
-            raise OpenStackInputError("admin_cidr", "", "one or more networks, as 203.0.113.7/32")
+        spec.check_admin(self.admin, OpenStackInputError)
         # Refuses ports and networks that are none.
         rules([self.orchestrator], admin=self.admin, ports=self.ports)
         for key, value, kind in (
@@ -123,8 +104,7 @@ class Wish:
             if not value:
                 external = " --external" if kind == "network" else ""
                 raise OpenStackInputError(key, value, f"a name that `openstack {kind} list{external}` shows")
-        if not re.match(r"^[a-z_][a-z0-9_-]{0,31}$", self.ssh_user) or self.ssh_user == "root":
-            raise OpenStackInputError("ssh_user", self.ssh_user, "a login's name, not root")
+        spec.check_login(self.ssh_user, OpenStackInputError)
         self._check_network()
         if self.placement not in PLACEMENTS:
             raise OpenStackInputError("cloud_openstack_placement", self.placement, ", ".join(PLACEMENTS))
@@ -151,5 +131,4 @@ class Wish:
 
 def check_env(env: str) -> None:
     """Refuse a name that would not do as a tag's value, a host's name, a folder."""
-    if not _NAME.match(env):
-        raise OpenStackInputError("env_name", env, "up to 40 small letters, digits and hyphens")
+    spec.check_env(env, OpenStackInputError)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from faas_exp.clouds import survey as survey_of_clouds
+from faas_exp.clouds.survey import list_all
 from faas_exp.openstack import marks
 from faas_exp.openstack.errors import FAILURES, OpenStackError, explain
 from faas_exp.openstack.patience import again
@@ -27,49 +28,21 @@ _Lister = Callable[[Cloud, str | None], Iterable[Any]]
 
 
 @dataclass(frozen=True)
-class Resource:
+class Resource(survey_of_clouds.Resource):
     """One thing at OpenStack.
 
     Attributes:
         kind: one of the names in :data:`KINDS`.
-        env: the environment that it belongs to.
-        created: when it was made, UTC; None where OpenStack does not say.
         raw: as the SDK describes it.
     """
 
-    kind: str
-    id: str
-    env: str
-    name: str
-    created: datetime | None
     raw: Any
 
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name or '(no name)'}" + (f" ({self.id})" if self.id != self.name else "")
 
-
-class Found:
+class Found(survey_of_clouds.Found[Resource]):
     """The resources of one survey."""
 
-    def __init__(self, resources: list[Resource]) -> None:
-        self.all = resources
-
-    def of(self, kind: str) -> list[Resource]:
-        return [one for one in self.all if one.kind == kind]
-
-    def one(self, kind: str, name: str) -> Resource | None:
-        """The one resource of this kind and name.
-
-        Raises:
-            OpenStackError: there are several; which is the right one is not guessed.
-        """
-        matching = [one for one in self.of(kind) if one.name == name]
-        if len(matching) > 1:
-            ids = ", ".join(sorted(one.id for one in matching))
-            raise OpenStackError(
-                f"{kind} {name}: there are {len(matching)} of this name ({ids}). Delete the wrong one, or tear down"
-            )
-        return matching[0] if matching else None
+    error = OpenStackError
 
 
 def _of_network(collection: str) -> _Lister:
@@ -100,9 +73,7 @@ KINDS: dict[str, _Lister] = {
 def survey(cloud: Cloud, env: str | None = None, kinds: tuple[str, ...] = ()) -> Found:
     """List everything of one environment, or of all (``env`` None), all kinds at the same time."""
     wanted = kinds or tuple(KINDS)
-    with ThreadPoolExecutor(len(wanted)) as pool:
-        lists = list(pool.map(lambda kind: _list(cloud, kind, env), wanted))
-    return Found([resource for resources in lists for resource in resources])
+    return Found(list_all(wanted, lambda kind: _list(cloud, kind, env), env))
 
 
 def _list(cloud: Cloud, kind: str, env: str | None) -> list[Resource]:
@@ -110,9 +81,7 @@ def _list(cloud: Cloud, kind: str, env: str | None) -> list[Resource]:
         items = again(lambda: list(KINDS[kind](cloud, env)))
     except FAILURES as error:
         raise explain(error, f"list {kind}s") from error
-    resources = [resource(kind, raw) for raw in items]
-    # Looked at once more here: nothing without the mark is ever touched, whatever a filter let through.
-    return [one for one in resources if (one.env == env if env else one.env)]
+    return [resource(kind, raw) for raw in items]
 
 
 def resource(kind: str, raw: Any) -> Resource:

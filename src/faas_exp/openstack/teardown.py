@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+from faas_exp.clouds.teardown import delete, prove
 from faas_exp.openstack.errors import FAILURES, OpenStackError, explain, is_conflict
 from faas_exp.openstack.ledger import Ledger
 from faas_exp.openstack.machines import wait_for_end
@@ -47,7 +48,6 @@ _INTERFACES = {
     "network:router_interface_distributed",
     "network:ha_router_replicated_interface",
 }
-_ADVICE = "delete or move what is not of this environment, then run the teardown again"
 
 
 def teardown(ledger: Ledger, timeout: int = 600) -> int:
@@ -64,15 +64,15 @@ def teardown(ledger: Ledger, timeout: int = 600) -> int:
     for address in found.of(FLOATING_IP):
         _delete(ledger, address, partial(api.network.delete_ip, address.id, ignore_missing=False))
     _servers(ledger, found.of(SERVER), timeout)
-    for kind, delete in _REST:
+    for kind, remove in _REST:
         if kind == ROUTER:
             for router in found.of(ROUTER):
                 _disconnect(ledger, router)
         _at_once(
-            partial(_delete, ledger, resource, partial(delete, api, resource), found) for resource in found.of(kind)
+            partial(_delete, ledger, resource, partial(remove, api, resource), found) for resource in found.of(kind)
         )
     if not ledger.check:
-        _prove(ledger)
+        prove(ledger.env, lambda: survey(ledger.cloud, ledger.env).all, wait_until, 30, OpenStackError)
     return len(found.all)
 
 
@@ -90,9 +90,9 @@ def remove_machines(ledger: Ledger, names: Iterable[str], timeout: int = 600) ->
 
 
 def _servers(ledger: Ledger, servers: list[Resource], timeout: int) -> None:
-    delete = ledger.cloud.api.compute.delete_server
+    remove = ledger.cloud.api.compute.delete_server
     _at_once(
-        partial(_delete, ledger, one, partial(delete, one.id, ignore_missing=False))
+        partial(_delete, ledger, one, partial(remove, one.id, ignore_missing=False))
         for one in servers
         if one.raw.task_state != "deleting"
     )
@@ -122,16 +122,14 @@ def _disconnect(ledger: Ledger, router: Resource) -> None:
 
 
 def _delete(ledger: Ledger, resource: Resource, call: Callable[[], Any], found: Found | None = None) -> None:
-    def delete() -> None:
-        try:
-            until_free(call)
-        except FAILURES as error:
-            if not is_conflict(error):
-                raise
-            users = _users(ledger, resource, found)
-            raise OpenStackError(f"delete {resource}: still in use{users}. What to do: {_ADVICE}") from error
-
-    ledger.do(f"delete {resource}", delete)
+    delete(
+        ledger,
+        resource,
+        partial(until_free, call),
+        in_use=is_conflict,
+        users=partial(_users, ledger, resource, found),
+        error=OpenStackError,
+    )
 
 
 def _users(ledger: Ledger, resource: Resource, found: Found | None) -> str:
@@ -151,18 +149,3 @@ def _users(ledger: Ledger, resource: Resource, found: Found | None) -> str:
     uses = is_user.get(resource.kind, lambda one: False)
     named = [f"port {one.id} ({one.device_owner or one.name or 'no name'})" for one in ports if uses(one)]
     return f" by {', '.join(named[:5])}" if named else ""
-
-
-def _prove(ledger: Ledger) -> None:
-    left: list[Resource] = []
-
-    def nothing() -> bool:
-        left[:] = survey(ledger.cloud, ledger.env).all
-        return not left
-
-    try:
-        wait_until(nothing, "", 30)
-    except OpenStackError:
-        raise OpenStackError(
-            f"still there after the teardown of {ledger.env}: {', '.join(map(str, left))}. Run the teardown again"
-        ) from None

@@ -15,7 +15,7 @@ from ec2rules import Rules
 from ec2server import moto, reset
 from strictec2 import StrictEc2
 
-from faas_exp.aws import patience
+from faas_exp.clouds import patience
 
 Servers = tuple[str, StrictEc2, Any]
 

@@ -40,7 +40,7 @@ def refused(code: str, message: str = "said so", status: int = 400) -> ClientErr
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
 
 
 def test_a_known_type_in_a_known_region_has_a_price() -> None:
