@@ -26,7 +26,12 @@ REQUESTS = 3000
 
 @dataclass(frozen=True)
 class Site(Lab):
-    """A lab with a platform on it."""
+    """A lab with a platform on it, by default on Docker Swarm."""
+
+    orchestrator: str = "swarm"
+    machines: str = "docker-swarm"
+    first_worker: int = 51
+    backend_port: int = 8080
 
     @property
     def front(self) -> str:
@@ -37,8 +42,8 @@ class Site(Lab):
     def workers(self) -> dict[str, str]:
         """Containers of the workers, by their addresses."""
         return {
-            self.address(51): f"{self.name}-docker-swarm-worker-1",
-            self.address(52): f"{self.name}-docker-swarm-worker-2",
+            self.address(self.first_worker + place): f"{self.name}-{self.machines}-worker-{place + 1}"
+            for place in range(2)
         }
 
     @property
@@ -82,7 +87,7 @@ class Site(Lab):
         total = 0.0
         for address in self.workers:
             try:
-                with urllib.request.urlopen(f"http://{address}:8080/metrics", timeout=5) as answer:
+                with urllib.request.urlopen(f"http://{address}:{self.backend_port}/metrics", timeout=5) as answer:
                     lines = answer.read().decode().splitlines()
             except OSError:
                 continue
@@ -145,12 +150,12 @@ class Site(Lab):
     def runs(self, name: str) -> list[Counter[str]]:
         """Per complete run of an experiment, in order: how often each response code came."""
         found = []
-        for record in sorted((self.base / "results" / name / "swarm").rglob("run.json")):
+        for record in sorted((self.base / "results" / name / self.orchestrator).rglob("run.json")):
             with (record.parent / "requests.csv").open(newline="", encoding="utf-8") as file:
                 found.append(Counter(row["responseCode"] for row in csv.DictReader(file)))
         return found
 
     def records(self, name: str) -> list[dict[str, object]]:
         """The ``run.json`` of each complete run, in order."""
-        paths = sorted((self.base / "results" / name / "swarm").rglob("run.json"))
+        paths = sorted((self.base / "results" / name / self.orchestrator).rglob("run.json"))
         return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
