@@ -12,6 +12,7 @@ from nomadreplay import VERSIONS, Replay
 from faas_exp.gateway.model import FunctionSpec, InvalidFunctionError
 from faas_exp.gateway.provider import FunctionExistsError, FunctionNotFoundError, ProviderError
 from faas_exp.gateway.providers.nomad import api as nomad_api
+from faas_exp.gateway.providers.nomad.allocations import trouble
 from faas_exp.gateway.providers.nomad.api import NomadApi, NomadError
 from faas_exp.gateway.providers.nomad.cluster import Cluster
 from faas_exp.gateway.providers.nomad.settings import Agent, NomadSettings
@@ -124,6 +125,36 @@ def test_a_number_that_somebody_changed_is_left_alone(version: str) -> None:
         assert [call for call, _ in replay.asked if call == "PUT /v1/jobs"] == []
 
     run(version, test)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_whether_an_autoscaler_asked_is_kept_in_nomad(version: str) -> None:
+    async def test(replay: Replay, cluster: Cluster) -> None:
+        there = replay.answers["GET /v1/job/faas-exp-go1"]
+        found = await cluster.get("go1")
+        assert found is not None
+        assert not found.autoscaled
+        replay.next("PUT /v1/jobs", 200, {"EvalID": "e"})
+        await cluster.scale("go1", 7, expected=1)
+        (sent,) = [body["Job"] for call, body in replay.asked if call == "PUT /v1/jobs"]
+        replay.answers["GET /v1/job/faas-exp-go1"] = {**there, "body": {**there["body"], "Priority": sent["Priority"]}}
+        found = await cluster.get("go1")
+        assert found is not None
+        assert found.autoscaled
+        # The same number, asked for by somebody: it is theirs from now on.
+        replay.next("PUT /v1/jobs", 200, {"EvalID": "e"})
+        await cluster.scale("go1", 1, None)
+        sent = [body["Job"] for call, body in replay.asked if call == "PUT /v1/jobs"][-1]
+        assert sent["Priority"] == there["body"]["Priority"]
+
+    run(version, test)
+
+
+def test_a_secret_that_is_missing_is_named() -> None:
+    event = {"Type": "Template", "Time": 5, "DisplayMessage": "Missing: kv.block(faas-exp/secrets/key)"}
+    for one in (event, {**event, "DisplayMessage": "", "Message": event["DisplayMessage"]}):
+        states = {"TaskStates": {"f": {"State": "pending", "Events": [one]}}}
+        assert trouble(states) == (5, "secrets: not in Consul's store: faas-exp/secrets/key")
 
 
 @pytest.mark.parametrize("version", VERSIONS)

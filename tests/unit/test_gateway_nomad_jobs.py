@@ -13,6 +13,7 @@ from faas_exp.gateway.providers.nomad.resources import resources
 from faas_exp.gateway.providers.nomad.settings import Agent, NomadSettings
 
 SETTINGS = NomadSettings((Agent("http://127.0.0.1:4646"),))
+WITH_SECRETS = NomadSettings((Agent("http://127.0.0.1:4646"),), nomad_secrets="faas-exp/secrets")
 VERSIONS = [(0, 8, 4), (1, 0, 0), (1, 6, 4)]
 
 
@@ -91,6 +92,40 @@ def test_scaling_changes_the_number_alone() -> None:
     assert after["Update"]["Canary"] == 20
     assert after["TaskGroups"][0]["Tasks"] == before["TaskGroups"][0]["Tasks"]
     assert after["TaskGroups"][0].get("Update") is None
+
+
+def test_who_asked_for_a_number_is_told_beside_the_tasks() -> None:
+    before = job(spec())
+    assert not jobs.autoscaled(before)
+    by_itself = jobs.with_replicas(before, 5, (1, 0, 0), SETTINGS, by_autoscaler=True)
+    assert jobs.autoscaled(by_itself)
+    # Whatever of these differs makes Nomad replace every replica.
+    assert by_itself["Meta"] == before["Meta"]
+    assert by_itself["TaskGroups"][0]["Tasks"] == before["TaskGroups"][0]["Tasks"]
+    assert not jobs.autoscaled(jobs.with_replicas(by_itself, 5, (1, 0, 0), SETTINGS))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_secret_is_named_and_never_held(version: tuple[int, ...]) -> None:
+    given = spec(secrets=("ftp-password", "b"))
+    made = jobs.job_of(given, 1, "", version, WITH_SECRETS)
+    task = made["TaskGroups"][0]["Tasks"][0]
+    assert [(one["EmbeddedTmpl"], one["DestPath"]) for one in task["Templates"]] == [
+        ('{{ key "faas-exp/secrets/ftp-password" }}', "secrets/openfaas/ftp-password"),
+        ('{{ key "faas-exp/secrets/b" }}', "secrets/openfaas/b"),
+    ]
+    # Relative, so that it is within the replica's own folder: the driver takes nothing else.
+    assert task["Config"]["volumes"] == ["secrets/openfaas:/var/openfaas/secrets:ro"]
+    assert jobs.function_of(made) == given
+    without = jobs.job_of(spec(), 1, "", version, WITH_SECRETS)["TaskGroups"][0]["Tasks"][0]
+    assert "Templates" not in without
+    assert "volumes" not in without["Config"]
+
+
+@pytest.mark.parametrize("name", ["", "../nomad-gateway-token", "a/b", 'a" }}{{ key "b', "A", "-a", "a..b", "a\n"])
+def test_a_secret_can_not_be_another_key(name: str) -> None:
+    with pytest.raises(InvalidFunctionError, match=r"secrets: found .*, allowed: up to 253 of"):
+        jobs.job_of(spec(secrets=(name,)), 1, "", (1, 0, 0), WITH_SECRETS)
 
 
 def test_a_replica_gets_the_time_a_request_may_take() -> None:

@@ -35,6 +35,7 @@ def test_a_development_agent_needs_no_certificates() -> None:
         ({"nomad_addresses": "http://127.0.0.1:99999"}, "nomad_addresses"),
         ({"nomad_addresses": "https://127.0.0.1:4646=n", "nomad_ca": ""}, "nomad_ca"),
         ({"nomad_services": "etcd"}, "nomad_services"),
+        ({"nomad_secrets": "../x y"}, "nomad_secrets"),
         ({"nomad_cpu": "0"}, "nomad_cpu"),
         ({"nomad_memory": "128Mi"}, "nomad_memory"),
         ({"nomad_gateway_port": "70000"}, "nomad_gateway_port"),

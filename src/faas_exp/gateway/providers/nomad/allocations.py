@@ -17,7 +17,9 @@ _TROUBLE = (
     "Terminated",
     "Not Restarting",
     "Alloc Unhealthy",
+    "Template",
 )
+_MISSING_KEY = re.compile(r"kv\.block\(([^)@]+)")
 _ENDED_WELL = re.compile(r"Exit Code: 0\b")
 
 
@@ -50,7 +52,11 @@ def trouble(allocation: dict[str, Any]) -> tuple[int, str]:
         for event in state.get("Events") or []:
             text = str(event.get("DisplayMessage") or event.get("DriverError") or event.get("Message") or "")
             if event.get("Type") in _TROUBLE and text and not _ENDED_WELL.search(text):
-                latest = max(latest, (int(event.get("Time") or 0), f"{event['Type']}: {text}"))
+                missing = _MISSING_KEY.findall(text) if event["Type"] == "Template" else []
+                told = (
+                    f"secrets: not in Consul's store: {', '.join(missing)}" if missing else f"{event['Type']}: {text}"
+                )
+                latest = max(latest, (int(event.get("Time") or 0), told))
     return latest
 
 

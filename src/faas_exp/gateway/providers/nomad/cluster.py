@@ -108,7 +108,7 @@ class Cluster:
         up.sort(key=lambda task: task.id)
         count = jobs.wanted(job)
         error = "" if len(up) >= count else await self._why_not(job, allocs, count)
-        return Deployed(spec, count, jobs.created(job), tuple(up), error)
+        return Deployed(spec, count, jobs.created(job), tuple(up), error, jobs.autoscaled(job))
 
     async def _address(self, allocation: str) -> tuple[str, int] | None:
         """Asked once: an allocation keeps its address."""
@@ -188,15 +188,21 @@ class Cluster:
     async def scale(self, name: str, replicas: int, expected: int | None) -> None:
         """Asks for a number of replicas; does nothing when there are not ``expected`` any more.
 
+        Args:
+            expected: given by autoscalers, and only by them.
+
         Raises:
             FunctionNotFoundError, ProviderError
         """
+        by_autoscaler = expected is not None
 
         def change(job: dict[str, Any]) -> dict[str, Any] | None:
             now = jobs.wanted(job)
-            if now == replicas or (expected is not None and now != expected):
+            if by_autoscaler and now != expected:
                 return None
-            changed: dict[str, Any] = jobs.with_replicas(job, replicas, self.version, self._settings)
+            if now == replicas and jobs.autoscaled(job) == by_autoscaler:
+                return None
+            changed: dict[str, Any] = jobs.with_replicas(job, replicas, self.version, self._settings, by_autoscaler)
             return changed
 
         await self._change(name, change)

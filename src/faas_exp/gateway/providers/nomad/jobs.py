@@ -14,6 +14,7 @@ from typing import Any
 
 from faas_exp.gateway.model import FunctionSpec, InvalidFunctionError
 from faas_exp.gateway.providers.cluster.deployed import port
+from faas_exp.gateway.providers.nomad import secrets
 from faas_exp.gateway.providers.nomad.resources import resources
 from faas_exp.gateway.providers.nomad.settings import NomadSettings
 
@@ -31,6 +32,13 @@ GROUP_NETWORKS = (1, 0)
 
 AUTO_PROMOTE = (0, 9)
 """First version that ends an update by itself once all new replicas are healthy."""
+
+PRIORITY = 50
+"""Nomad's own default: somebody asked for this number of replicas."""
+
+AUTOSCALED_PRIORITY = 49
+"""An autoscaler did. It belongs to the job, not to its tasks, so a change of it replaces none (one of meta would); and
+the scaler that leads next knows by it what its predecessor has added."""
 
 _SECOND = 10**9
 _LONGEST_GRACE = 305.0
@@ -61,12 +69,8 @@ def job_of(
         version: Nomad's, the oldest one in the cluster.
 
     Raises:
-        InvalidFunctionError: a limit or constraint can't be understood, or Nomad can't do what is asked.
+        InvalidFunctionError: a limit, constraint or secret can't be understood, or Nomad can't do what is asked.
     """
-    if spec.secrets:
-        raise InvalidFunctionError(
-            f"secrets: found {', '.join(spec.secrets)}, allowed: none (Nomad keeps secrets only with Vault)"
-        )
     grouped = version >= GROUP_NETWORKS
     group: dict[str, Any] = {
         "Name": GROUP,
@@ -83,6 +87,7 @@ def job_of(
         "ID": job_id(spec.name),
         "Name": job_id(spec.name),
         "Type": "service",
+        "Priority": PRIORITY,
         "Datacenters": [settings.nomad_datacenter],
         "Constraints": _constraints(spec.constraints),
         "Meta": {
@@ -122,6 +127,9 @@ def _task(spec: FunctionSpec, version: tuple[int, ...], settings: NomadSettings)
         sizes.nomad["Networks"] = [{"MBits": 1, "DynamicPorts": [{"Label": PORT_LABEL}]}]
     if spec.read_only_root_filesystem:
         config["readonly_rootfs"] = True
+    templates = secrets.templates(spec.secrets, settings.nomad_secrets)
+    if templates:
+        config["volumes"] = [secrets.VOLUME]
     task: dict[str, Any] = {
         "Name": spec.name,
         "Driver": "docker",
@@ -132,6 +140,8 @@ def _task(spec: FunctionSpec, version: tuple[int, ...], settings: NomadSettings)
         "ShutdownDelay": int(_DRAIN * _SECOND),
         "LogConfig": {"MaxFiles": 2, "MaxFileSizeMB": 10},
     }
+    if templates:
+        task["Templates"] = templates
     if settings.nomad_services != "none":
         task["Services"] = [_service(spec, version, settings)]
     return task
@@ -187,12 +197,20 @@ def created(job: dict[str, Any]) -> str:
     return str((job.get("Meta") or {}).get(CREATED_META, ""))
 
 
-def with_replicas(job: dict[str, Any], replicas: int, version: tuple[int, ...], settings: NomadSettings) -> Any:
+def autoscaled(job: dict[str, Any]) -> bool:
+    """Whether it was an autoscaler that asked for them."""
+    return bool(job.get("Priority") == AUTOSCALED_PRIORITY)
+
+
+def with_replicas(
+    job: dict[str, Any], replicas: int, version: tuple[int, ...], settings: NomadSettings, by_autoscaler: bool = False
+) -> Any:
     """The same job with another number of replicas; the running ones are not touched."""
     group = {**job["TaskGroups"][0], "Count": replicas}
     # Nomad hands the update's rules out per group, and takes those of the group before those of the job.
     group.pop("Update", None)
-    return {**job, "Update": _update(replicas, version, settings), "TaskGroups": [group]}
+    priority = AUTOSCALED_PRIORITY if by_autoscaler else PRIORITY
+    return {**job, "Priority": priority, "Update": _update(replicas, version, settings), "TaskGroups": [group]}
 
 
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:

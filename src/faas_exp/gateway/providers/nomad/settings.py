@@ -10,6 +10,7 @@ from pathlib import Path
 from faas_exp.errors import ConfigError
 
 _ADDRESS = re.compile(r"(https?)://([^\s:,=/]+):(\d{1,5})(?:=(\S+))?\Z")
+_STORE = re.compile(r"[\w.-]+(/[\w.-]+)*\Z", re.ASCII)
 _CHECKS = ("consul", "nomad", "none")
 
 
@@ -38,6 +39,7 @@ class NomadSettings:
         nomad_gateway_address: address of the client that this gateway runs on, "" when it is none.
         nomad_gateway_port: where the gateways reach each other.
         nomad_services: who is told of replicas and checks them: consul, nomad (from 1.4 on) or none.
+        nomad_secrets: key in Consul's store below which functions' secrets are; "" when there are none.
         nomad_cpu: MHz reserved for a replica that does not say what it needs.
         nomad_memory: MB, likewise.
         nomad_memory_limit: MB that such a replica may take (Nomad 0.8 knows no limit beside the reservation).
@@ -53,6 +55,7 @@ class NomadSettings:
     nomad_gateway_address: str = ""
     nomad_gateway_port: int = 8080
     nomad_services: str = "consul"
+    nomad_secrets: str = ""
     nomad_cpu: int = 100
     nomad_memory: int = 128
     nomad_memory_limit: int = 2048
@@ -75,6 +78,11 @@ class NomadSettings:
         services = source.get("nomad_services", "") or "consul"
         if services not in _CHECKS:
             raise ConfigError("environment", "nomad_services", repr(services), ", ".join(_CHECKS))
+        store = source.get("nomad_secrets", "")
+        if store and not _STORE.match(store):
+            raise ConfigError(
+                "environment", "nomad_secrets", repr(store), "a key of Consul's store, e.g. faas-exp/secrets"
+            )
         port = _number(source, "nomad_gateway_port", 8080)
         if port > 65535:
             raise ConfigError("environment", "nomad_gateway_port", repr(str(port)), "1 to 65535")
@@ -85,6 +93,7 @@ class NomadSettings:
             nomad_gateway_address=source.get("nomad_gateway_address", ""),
             nomad_gateway_port=port,
             nomad_services=services,
+            nomad_secrets=store,
             nomad_cpu=_number(source, "nomad_cpu", 100),
             nomad_memory=_number(source, "nomad_memory", 128),
             nomad_memory_limit=_number(source, "nomad_memory_limit", 2048),
