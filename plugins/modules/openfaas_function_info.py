@@ -16,6 +16,13 @@ options:
   name:
     description: Only this function; left out, all.
     type: str
+  deployments:
+    description:
+      - What is to be asked of the platform, as M(faas.exp.experiment_plan) returns it.
+      - An edition of OpenFaaS that is known to make fewer replicas than that is refused.
+    type: list
+    elements: dict
+    default: []
 extends_documentation_fragment:
   - faas.exp.gateway
 attributes:
@@ -81,13 +88,23 @@ from ansible_collections.faas.exp.plugins.module_utils.science import (
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**GATEWAY_ARGUMENTS, "name": {"type": "str"}}, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={
+            **GATEWAY_ARGUMENTS,
+            "name": {"type": "str"},
+            "deployments": {"type": "list", "elements": "dict", "default": []},
+        },
+        supports_check_mode=True,
+    )
 
     def work() -> dict[str, Any]:
         from dataclasses import asdict
 
+        from faas_exp.capped import refuse_capped
+
         gateway = gateway_from(module)
         platform = gateway.check()
+        refuse_capped(platform, module.params["deployments"])
         names = [s.name for s in gateway.list()]
         if module.params["name"]:
             names = [name for name in names if name == module.params["name"]]

@@ -10,7 +10,7 @@ import base64
 import http.client
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -157,10 +157,7 @@ class OpenFaaS:
         if self._provider is None:
             answer = self._system("GET", "/system/info", timeout=PROBE_TIMEOUT)
             info = self._json(answer, "/system/info") if answer.status == 200 else {}
-            found = info.get("provider") if isinstance(info, dict) else None
-            # A name alone before gateway 0.18, an object since.
-            name = (found.get("provider") or found.get("name")) if isinstance(found, dict) else found
-            self._provider = str(name or "")
+            self._provider = provider_name(info if isinstance(info, dict) else {})
         return self._provider
 
     def list(self) -> list[Status]:
@@ -323,6 +320,14 @@ class OpenFaaS:
                 return value if wants_value else False
             time.sleep(pause)
         return None
+
+
+def provider_name(info: Mapping[str, Any]) -> str:
+    """What the platform calls its provider in ``/system/info``, "" when it does not say."""
+    found = info.get("provider")
+    # A name alone before gateway 0.18, an object since.
+    name = (found.get("provider") or found.get("name")) if isinstance(found, dict) else found
+    return str(name or "")
 
 
 def _pauses() -> Any:

@@ -169,15 +169,38 @@ class Clamping(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def clamping(lab: Lab) -> Iterator[OpenFaaS]:
-    handler = type("Here", (Clamping,), {"upstream": lab.port})
+class Community(Clamping):
+    """It says so, too: what faas-netes answers since January 2023."""
+
+    def do_GET(self) -> None:
+        if self.path != "/system/info":
+            self.handle_any()
+            return
+        content = json.dumps({"provider": {"provider": "faas-netes-ce", "orchestration": "kubernetes"}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def serving(kind: type[Clamping], lab: Lab) -> Iterator[OpenFaaS]:
+    handler = type("Here", (kind,), {"upstream": lab.port})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield OpenFaaS(f"http://127.0.0.1:{server.server_port}", password=lab.password)
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def clamping(lab: Lab) -> Iterator[OpenFaaS]:
+    yield from serving(Clamping, lab)
+
+
+@pytest.fixture
+def community(lab: Lab) -> Iterator[OpenFaaS]:
+    yield from serving(Community, lab)
 
 
 def test_a_platform_that_clamps_is_named(lab: Lab, clamping: OpenFaaS, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,3 +223,14 @@ def test_the_experiment_stops_before_the_first_request(lab: Lab, clamping: OpenF
     )
     (run,) = (lab.base / "results" / "clamp").rglob("run.json")
     assert run.parent.parent.name == "replica1", "the case that can be measured was"
+
+
+def test_the_community_edition_is_named_before_any_run(lab: Lab, community: OpenFaaS) -> None:
+    lab.experiment("load_types: [sequential/noautoscaling], replicas: [1, 7], number_of_runs: 1")
+    given = ("-e", f"openfaas_port={community.port}", "-e", "experiment_result_dir=results/community")
+    for playbook in ("validate", "experiment"):
+        done = lab.play(playbook, *given)
+        assert done.returncode != 0
+        assert "OpenFaaS Community Edition (faas-netes-ce): 1 to 5 replicas" in " ".join(done.stdout.split())
+        assert "good up to 7" in " ".join(done.stdout.split())
+    assert not list((lab.base / "results" / "community").rglob("run.json"))
