@@ -7,18 +7,23 @@ itself knows whether it was built. Prints one JSON list of ``{"name", "tag", "ar
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
 import sys
 import tarfile
 import tempfile
+import time
 from pathlib import Path
 
 from faas_exp.errors import FaasExpError
 from faas_exp.functions import bundle
 
 Files = dict[str, Path]
+
+# Seconds for which a context is kept that is not the newest of its name: another environment's run may be about to send it.
+_KEPT = 86400
 
 
 def whole(folder: Path) -> Files:
@@ -58,13 +63,14 @@ def pack(files: Files, archive: Path) -> None:
 
 
 def context(name: str, files: Files, extra: list[str], cache: Path) -> dict[str, str]:
-    """One context; older ones of that name are forgotten."""
+    """One context; those of that name that nobody wanted for a day are forgotten."""
     tag = digest(files, extra)
     archive = cache / f"{name}-{tag}.tar"
     pack(files, archive)
     for old in cache.glob(f"{name}-????????????????.tar"):
-        if old != archive:
-            old.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if old != archive and time.time() - old.stat().st_mtime > _KEPT:
+                old.unlink()
     return {"name": name, "tag": tag, "archive": str(archive)}
 
 
