@@ -22,7 +22,7 @@ from faas_exp.functions import bundle
 
 Files = dict[str, Path]
 
-# Seconds for which a context is kept that is not the newest of its name: another environment's run may be about to send it.
+# Seconds for which one that is not the newest of its name is kept: another environment's run may be about to send it.
 _KEPT = 86400
 
 
