@@ -1,40 +1,30 @@
-"""From nothing to answers on a real Nomad, and what happens when parts of it break.
+"""What happens to functions on a real Nomad when parts of it break.
 
-Needs FAAS_FILES_REPO: an address that machines reach and that has ``nomad_<version>_linux_amd64.zip``; NOMAD_VERSION
-says which version, NOMAD_SHA256 its checksum where it is not the published one.
+Needs FAAS_FILES_REPO, NOMAD_VERSION and NOMAD_SHA256 as tools/test-nomad says.
 """
 
 from __future__ import annotations
 
 import http.client
-import json
-import os
-import ssl
 import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import nomad_lab
 import pytest
 from locallab import Lab, changed, docker
+from nomad_lab import NEEDS_NOMAD, REAL, Nomad
 
 from faas_exp.deploy import present, scaled
 from faas_exp.openfaas import OpenFaaS, Probe
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("FAAS_FILES_REPO"), reason="NOT RUN: no real Nomad, since FAAS_FILES_REPO is not set"
-)
+pytestmark = NEEDS_NOMAD
 
 SUBNET = "198.18.45.0/24"
 HAPROXY = "198.18.45.5"
-REGISTRY = "198.18.45.4:5000"
-INPUTS: dict[str, object] = {
-    "orchestrator": "nomad",
-    "faas_files_repo": os.environ.get("FAAS_FILES_REPO", ""),
-    "nomad_version": os.environ.get("NOMAD_VERSION") or "1.6.4",
-    "nomad_sha256": os.environ.get("NOMAD_SHA256", ""),
-    "consul_from": "package",
+INPUTS: dict[str, object] = REAL | {
     "servers_count": 3,
     "cloud_local_services": ["bastion", "haproxy"],
     "functions_names": ["gofunction"],
@@ -45,8 +35,8 @@ PROBE = Probe("function/steady", "GET")
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A platform on three servers and two clients."""
-    lab = Lab("pytest-nomad", SUBNET, tmp_path_factory.mktemp("nomad"))
-    output = lab.play("site", **INPUTS)
+    lab = Lab("pytest-nomad", SUBNET, tmp_path_factory.mktemp("nomad"), INPUTS)
+    output = lab.play("site")
     (lab.base / "site.log").write_text(output, encoding="utf-8")
     yield lab
     lab.play("teardown", confirm=True)
@@ -56,26 +46,16 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def gateway(platform: Lab) -> OpenFaaS:
     """It, through HAProxy, with a function that runs all the time."""
-    password = (platform.base / ".faas" / platform.name / "secrets" / "basic-auth-password").read_text().strip()
-    one = OpenFaaS(f"http://{HAPROXY}", "admin", password)
-    present(one, {"service": "steady", "image": image()}, key="k", replicas=4, probe=PROBE)
+    one = nomad_lab.gateway(platform)
+    wanted = {"service": "steady", "image": nomad_lab.image(platform, "gofunction")}
+    present(one, wanted, key="k", replicas=4, probe=PROBE)
     return one
-
-
-def image() -> str:
-    with urllib.request.urlopen(f"http://{REGISTRY}/v2/faas-exp/gofunction/tags/list") as answer:
-        return f"{REGISTRY}/faas-exp/gofunction:{json.load(answer)['tags'][0]}"
 
 
 def leader(lab: Lab) -> int:
     """Number of the server that leads."""
-    secrets = lab.base / ".faas" / lab.name / "secrets"
-    tls = ssl.create_default_context(cafile=secrets / "nomad-ca.crt")
-    tls.load_cert_chain(secrets / "nomad-cli.crt", secrets / "nomad-cli.key")
-    # The address is none of the certificate's names; which machine it is, is not the question here.
-    tls.check_hostname = False
-    with urllib.request.urlopen("https://198.18.45.21:4646/v1/status/leader", context=tls) as answer:
-        return int(json.load(answer).split(":")[0].rsplit(".", 1)[1]) - 20
+    address: str = Nomad(lab).get("/v1/status/leader")
+    return int(address.split(":", maxsplit=1)[0].rsplit(".", 1)[1]) - 20
 
 
 class Load:
@@ -123,7 +103,7 @@ def eventually(lab_says: object, seconds: float = 180) -> None:
 
 
 def test_nothing_changes_the_second_time_and_no_secret_is_told(platform: Lab) -> None:
-    again = platform.play("site", options=("-vv", "--diff"), **INPUTS)
+    again = platform.play("site", options=("-vv", "--diff"))
     assert changed(again) == 0
     outputs = (platform.base / "site.log").read_text(encoding="utf-8") + again
     secrets = platform.base / ".faas" / platform.name / "secrets"
@@ -207,15 +187,15 @@ def test_a_client_goes_during_a_run(platform: Lab, gateway: OpenFaaS) -> None:
 
 
 def test_a_wrong_checksum_installs_nothing(tmp_path: Path) -> None:
-    lab = Lab("pytest-nomad-sum", "198.18.46.0/24", tmp_path)
     inputs = INPUTS | {
         "servers_count": 1,
         "clients_count": 0,
         "cloud_local_services": ["bastion"],
         "nomad_sha256": "0" * 64,
     }
+    lab = Lab("pytest-nomad-sum", "198.18.46.0/24", tmp_path, inputs)
     try:
-        refused = lab.attempt("provision", "cluster", **inputs)
+        refused = lab.attempt("provision", "cluster")
         assert refused.returncode != 0
         assert "The archive is not the one that nomad_sha256 stands for; nothing was installed." in " ".join(
             refused.stdout.split()
