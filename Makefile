@@ -10,7 +10,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 # Nothing of this project's own may come from a user's other collections.
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/collections
 
-.PHONY: help demo demo-down lab test lint unit integration machines test-aws test-openstack test-nomad test-k8s bench collection clean
+.PHONY: help demo demo-down lab test lint unit integration machines roles test-aws test-openstack test-nomad test-k8s bench collection clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -46,8 +46,11 @@ integration: $(VENV)/.ready-test ## tests against real services on this machine
 lab: ## Docker and what else inventories/local needs (as root, Debian or Ubuntu)
 	tools/lab start
 
-machines: $(VENV)/.ready-test ## tests of machines in containers and of the roles on them (as root)
+machines: $(VENV)/.ready-test ## whole environments of machines in containers, used and broken (as root)
 	tools/test-machines
+
+roles: $(VENV)/.ready-test ## each role on machines in containers, by Molecule (as root)
+	tools/test-roles
 
 test-aws: $(VENV)/.ready-test ## the AWS cloud against a server that speaks its API
 	tools/test-aws
@@ -61,10 +64,14 @@ test-nomad: $(VENV)/.ready-test ## Nomad on machines in containers; FAAS_FILES_R
 test-k8s: $(VENV)/.ready-test ## a real Kubernetes, built from Debian's sources, on machines in containers
 	tools/test-k8s
 
-# Two lanes, because each spends most of its time waiting: for machines, or for requests.
-test: lint unit ## lint, unit, integration, test-aws, machines (as root on Debian 12; about 40 minutes the first time)
+# Lanes, because each spends most of its time waiting: for machines, for services, or for requests.
+test: lint unit ## lint, unit, integration, clouds, machines, roles (as root on Debian 12; about 40 minutes the first time)
 	@tools/test-packages
-	@tools/test-lanes "services=make --no-print-directory integration test-aws" "machines=make --no-print-directory machines"
+	@tools/with-lab tools/test-lanes \
+	  "services=make --no-print-directory integration" \
+	  "clouds=make --no-print-directory test-aws test-openstack" \
+	  "machines=make --no-print-directory machines" \
+	  "roles=make --no-print-directory roles"
 
 bench: $(VENV)/.ready-test ## figures: gateway, load generator, analysis
 	@for script in tests/bench/bench_*.py; do echo "== $$script"; python "$$script" || exit 1; done
