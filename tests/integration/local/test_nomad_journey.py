@@ -145,6 +145,10 @@ def test_a_client_is_given_back(lab: Lab) -> None:
     lab.play("site", clients_count=1)
     assert f"{lab.name}-nomad-client-2" not in lab.names()
     assert nomad.ready() == {"nomad-client-1"}
+    token = lab.secret("consul-management-token")
+    members = lab.ssh("nomad-server-1", f"CONSUL_HTTP_TOKEN={token} consul members").splitlines()
+    # Not failed: it said goodbye.
+    assert [line.split()[2] for line in members if line.startswith("nomad-client-2 ")] == ["left"]
     assert changed(lab.play("site", clients_count=1)) == 0
     lab.play("site")
     assert nomad.ready() == {"nomad-client-1", "nomad-client-2"}

@@ -78,6 +78,13 @@ def job_of(
         # In place, again and again, as long as the function is wanted; elsewhere when the client gives up.
         "RestartPolicy": {"Attempts": 60, "Interval": 60 * _SECOND, "Delay": _SECOND // 2, "Mode": "delay"},
         "ReschedulePolicy": {"Unlimited": True, "DelayFunction": "constant", "Delay": 5 * _SECOND},
+        # When a client is drained: those elsewhere first, a few at a time.
+        "Migrate": {
+            "MaxParallel": 4,
+            "HealthCheck": _health_check(settings),
+            "MinHealthyTime": _SECOND,
+            "HealthyDeadline": 300 * _SECOND,
+        },
         "EphemeralDisk": {"SizeMB": 50},
         "Tasks": [_task(spec, version, settings)],
     }
@@ -108,12 +115,16 @@ def _update(replicas: int, version: tuple[int, ...], settings: NomadSettings) ->
         "Canary": replicas if blue_green else 0,
         "AutoPromote": blue_green,
         "AutoRevert": False,
-        "HealthCheck": "task_states" if settings.nomad_services == "none" else "checks",
+        "HealthCheck": _health_check(settings),
         "MinHealthyTime": _SECOND,
         "HealthyDeadline": 300 * _SECOND,
         "ProgressDeadline": 600 * _SECOND,
         "Stagger": _SECOND,
     }
+
+
+def _health_check(settings: NomadSettings) -> str:
+    return "task_states" if settings.nomad_services == "none" else "checks"
 
 
 def _task(spec: FunctionSpec, version: tuple[int, ...], settings: NomadSettings) -> dict[str, Any]:
