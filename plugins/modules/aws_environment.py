@@ -58,6 +58,13 @@ options:
     description: Pattern of the image's name; C({arch}) stands for C(amd64) or C(arm64), as the machine's type needs it.
     type: str
     default: debian-12-{arch}-*
+  placement:
+    description:
+      - Machines of one role on different racks, by spread placement groups of at most seven machines each.
+      - V(soft) where AWS has racks enough, V(strict) or the run fails, V(none) as it comes.
+    type: str
+    choices: [soft, strict, none]
+    default: soft
   ssh_user:
     description: Login of the machines.
     type: str
@@ -162,6 +169,7 @@ ARGUMENTS: dict[str, Any] = {
     "image_id": {"type": "str", "default": ""},
     "image_owner": {"type": "str", "default": "136693071363"},
     "image_name": {"type": "str", "default": "debian-12-{arch}-*"},
+    "placement": {"type": "str", "choices": ["soft", "strict", "none"], "default": "soft"},
     "ssh_user": {"type": "str", "default": "admin"},
 }
 
@@ -182,7 +190,7 @@ def present(module: AnsibleModule) -> dict[str, Any]:
     cloud = connect(zone=params["availability_zone"])
     taken_over = (
         "availability_zone", "vpc_cidr", "public_subnet_cidr", "private_subnet_cidr", "instance_type", "volume_size",
-        "sizes",
+        "sizes", "placement",
     )  # fmt: skip
     wish = Inputs(
         image=Image(params["image_id"], params["image_owner"], params["image_name"]),

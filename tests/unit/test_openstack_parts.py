@@ -14,6 +14,7 @@ pytest.importorskip("openstack", reason="pip install faas-exp[openstack]")
 from keystoneauth1 import exceptions as auth
 from openstack import exceptions as sdk
 
+from faas_exp.clouds.spec import PLACEMENTS
 from faas_exp.errors import FaasExpError
 from faas_exp.hostkeys import unpinned
 from faas_exp.openstack import caller, marks, patience, preflight
@@ -23,7 +24,6 @@ from faas_exp.openstack.errors import OpenStackError, OpenStackInputError, expla
 from faas_exp.openstack.inputs import Inputs
 from faas_exp.openstack.lock import only_run
 from faas_exp.openstack.machines import POLICIES
-from faas_exp.openstack.spec import PLACEMENTS
 from faas_exp.openstack.survey import PORT, SERVER, Found, Resource, resource
 
 

@@ -10,6 +10,7 @@ from faas_exp.aws.home import same_home, settle
 from faas_exp.aws.ledger import Ledger
 from faas_exp.aws.machines import give_public_address, make_machines, wait_for_machines
 from faas_exp.aws.network import NetworkMaker
+from faas_exp.aws.placement import make_placement_groups, seats
 from faas_exp.aws.session import Cloud
 from faas_exp.aws.spec import Wish
 from faas_exp.aws.survey import Found, Resource, survey
@@ -41,6 +42,7 @@ def ensure(cloud: Cloud, wish: Wish, state: Path, *, check: bool = False) -> Mad
     access.key_pair(ledger, wish, found)
     network = maker.make()
     groups = access.security_groups(ledger, wish, rules, found, network.vpc)
+    make_placement_groups(ledger, wish, found)
     created = make_machines(ledger, wish, found, checked, network, groups, state / "host_keys")
     maker.finish(network)
     running = {one.name: one for one in found.of("instance") if one.state != "shutting-down"}
@@ -105,6 +107,7 @@ def _surplus(wish: Wish, found: Found) -> list[str]:
 
 def _notes(wish: Wish, found: Found) -> list[str]:
     notes = []
+    seated = seats(wish) if wish.placement == "strict" else {}
     for machine in wish.machines:
         instance = found.one("instance", f"{wish.env}-{machine.name}")
         if instance is None or instance.state == "shutting-down":
@@ -114,4 +117,7 @@ def _notes(wish: Wish, found: Found) -> list[str]:
             notes.append(f"{instance} is a {is_a}, not a {machine.instance_type}: delete it to have it made anew")
         if instance.raw.get("PrivateIpAddress", machine.address) != machine.address:
             notes.append(f"{instance} has the address {instance.raw['PrivateIpAddress']}, not {machine.address}")
+        group = seated.get(machine.name)
+        if group and instance.raw.get("Placement", {}).get("GroupName") != group:
+            notes.append(f"{instance} is not in placement group {group}: delete it to have it made anew")
     return notes

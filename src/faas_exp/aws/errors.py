@@ -54,6 +54,7 @@ _ADVICE = {
     "OptInRequired": "accept the terms of this image in the AWS Marketplace first",
     "UnauthorizedOperation": "these credentials may not do that; docs/aws.md lists the permissions that are needed",
     "AccessDenied": "these credentials may not do that; docs/aws.md lists the permissions that are needed",
+    "InvalidPlacementGroup.Duplicate": "somebody else's placement group has this name; give another env_name",
     "InvalidIPAddress.InUse": "another machine has this address; delete it, or give another subnet",
 }
 

@@ -30,6 +30,7 @@ class Inputs(spec.Inputs):
     volume_size: int
     sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     image: Image = field(default_factory=Image)
+    placement: str = "soft"
 
     def wish(self) -> Wish:
         """The environment that these inputs ask for.
@@ -55,6 +56,7 @@ class Inputs(spec.Inputs):
             public_key=self.public_key.strip(),
             ssh_user=self.ssh_user,
             image=self.image,
+            placement=self.placement,
             timeout=self.timeout,
         )
 

@@ -15,6 +15,7 @@ from faas_exp.aws.errors import AwsError, code_of
 from faas_exp.aws.ledger import Ledger
 from faas_exp.aws.network import Network, NetworkMaker
 from faas_exp.aws.patience import until_known, wait_until
+from faas_exp.aws.placement import seats
 from faas_exp.aws.preflight import Checked
 from faas_exp.aws.spec import Machine, Wish
 from faas_exp.aws.survey import Found, Resource, survey
@@ -47,6 +48,7 @@ def make_machines(
     there = {machine.name: found.one("instance", f"{wish.env}-{machine.name}") for machine in wish.machines}
     jobs: list[Callable[[], Any]] = []
     new = []
+    seated = seats(wish)
     for machine in wish.machines:
         instance = there[machine.name]
         if instance is not None and instance.state == "shutting-down":
@@ -58,6 +60,8 @@ def make_machines(
             # Keys before threads: the files are made one after the other, and a check makes none.
             key = HostKey("", "") if ledger.check else host_key(host_keys, machine.name)
             request = _request(ledger, wish, checked, network, groups, machine, key)
+            if group := seated.get(machine.name):
+                request["Placement"] = {"GroupName": group}
             jobs.append(lambda m=machine, r=request: _start(ledger, wish, found, m, r))  # type: ignore[misc]
         elif instance.state in ("stopped", "stopping"):
             jobs.append(lambda one=instance: _wake(ledger, one, wish.timeout))  # type: ignore[misc]
@@ -121,19 +125,27 @@ def _token(request: dict[str, Any], before: list[str], attempt: int) -> str:
 def _start(ledger: Ledger, wish: Wish, found: Found, machine: Machine, request: dict[str, Any]) -> None:
     name = f"{wish.env}-{machine.name}"
     before = [one.id for one in [*found.gone, *found.all] if one.kind == "instance" and one.name == name]
+    what = f"start machine {name} ({machine.instance_type}, {machine.volume_size} GB, {machine.address})"
+    try:
+        ledger.do(what, lambda: _run(ledger, name, before, request))
+    except AwsError as error:
+        no_room = code_of(error.__cause__) == "InsufficientInstanceCapacity" if error.__cause__ else False
+        if not no_room or wish.placement != "soft" or "Placement" not in request:
+            raise
+        anywhere = {key: value for key, value in request.items() if key != "Placement"}
+        ledger.do(f"{what}: not on a rack of its own, AWS has none free", lambda: _run(ledger, name, before, anywhere))
 
-    def run() -> Any:
-        for attempt in range(5):
-            try:
-                token = _token(request, before, attempt)
-                return until_known(lambda: ledger.cloud.ec2.run_instances(**request, ClientToken=token))  # noqa: B023
-            except ClientError as error:
-                # The token remembers a machine that is gone for longer than EC2 lists it.
-                if code_of(error) != "IdempotentInstanceTerminated":
-                    raise
-        raise AwsError(f"start {name}: EC2 remembers machines of this name. What to do: run it again in an hour")
 
-    ledger.do(f"start machine {name} ({machine.instance_type}, {machine.volume_size} GB, {machine.address})", run)
+def _run(ledger: Ledger, name: str, before: list[str], request: dict[str, Any]) -> Any:
+    for attempt in range(5):
+        try:
+            token = _token(request, before, attempt)
+            return until_known(lambda: ledger.cloud.ec2.run_instances(**request, ClientToken=token))  # noqa: B023
+        except ClientError as error:
+            # The token remembers a machine that is gone for longer than EC2 lists it.
+            if code_of(error) != "IdempotentInstanceTerminated":
+                raise
+    raise AwsError(f"start {name}: EC2 remembers machines of this name. What to do: run it again in an hour")
 
 
 def _wake(ledger: Ledger, instance: Resource, timeout: int) -> None:

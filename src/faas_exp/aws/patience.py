@@ -25,6 +25,7 @@ BUSY = {
     "InvalidIPAddress.InUse",
     "InvalidNetworkInterface.InUse",
     "VolumeInUse",
+    "InvalidPlacementGroup.InUse",
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from faas_exp.aws.errors import AwsError, AwsInputError, code_of, explain
+from faas_exp.aws.placement import seats
 from faas_exp.aws.session import Cloud, region_of
 from faas_exp.aws.spec import Image, Wish
 from faas_exp.aws.survey import Found
@@ -71,6 +72,7 @@ def check(cloud: Cloud, wish: Wish, found: Found) -> Checked:
         _zone(cloud, wish)
         _same_as_before(wish, found)
         key_pair(cloud, wish, found)
+        _placement_groups(cloud, wish, found)
         present = {one.name for one in found.of("instance")}
         missing = [one for one in wish.machines if f"{wish.env}-{one.name}" not in present]
         sizes = _sizes(cloud, wish.zone, {one.instance_type for one in missing})
@@ -135,6 +137,19 @@ def key_pair(cloud: Cloud, wish: Wish, found: Found) -> None:
     if taken:
         raise AwsInputError(
             "env_name", wish.env, f"another name (a key pair {wish.env} exists which is not of this environment)"
+        )
+
+
+def _placement_groups(cloud: Cloud, wish: Wish, found: Found) -> None:
+    """Their names are unique in account and region: those that are not ours must be free."""
+    names = sorted(set(seats(wish).values()) - {one.name for one in found.of("placement group")})
+    if not names:
+        return
+    taken = cloud.ec2.describe_placement_groups(Filters=[{"Name": "group-name", "Values": names}])["PlacementGroups"]
+    for one in taken:
+        name = one["GroupName"]
+        raise AwsInputError(
+            "env_name", wish.env, f"another name (a placement group {name} exists which is not of this environment)"
         )
 
 

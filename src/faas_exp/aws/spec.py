@@ -49,6 +49,8 @@ class Wish:
         orchestrators: whose clusters this wish is about.
         admin: networks from which the bastion's SSH may be reached.
         ports: what differs from :data:`faas_exp.firewall.DEFAULT_PORTS`.
+        placement: keep machines of a role on different racks: ``soft`` where that is possible, ``strict`` always,
+            ``none`` not at all.
         timeout: seconds for machines and NAT gateway to be there, or gone.
     """
 
@@ -64,6 +66,7 @@ class Wish:
     ssh_user: str
     ports: Mapping[str, str | int] = field(default_factory=dict)
     image: Image = field(default_factory=Image)
+    placement: str = "soft"
     timeout: int = 600
 
     def rules(self, standing: Iterable[str] = (), *, generators: bool = False) -> list[Rule]:
@@ -90,6 +93,7 @@ class Wish:
         spec.check_admin(self.admin, AwsInputError)
         self.rules()
         spec.check_login(self.ssh_user, AwsInputError)
+        spec.check_placement("cloud_aws_placement", self.placement, AwsInputError)
         vpc = _network("vpc_cidr", self.vpc_cidr)
         if not 16 <= vpc.prefixlen <= 28:
             raise AwsInputError("vpc_cidr", self.vpc_cidr, "a network from /16 to /28")

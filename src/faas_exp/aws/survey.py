@@ -41,6 +41,8 @@ KINDS = (
     Kind("subnet", "describe_subnets", "Subnets", "SubnetId"),
     Kind("route table", "describe_route_tables", "RouteTables", "RouteTableId"),
     Kind("security group", "describe_security_groups", "SecurityGroups", "GroupId"),
+    Kind("placement group", "describe_placement_groups", "PlacementGroups", "GroupId", "", "State", ("deleted",),
+         paged=False),
     Kind("vpc", "describe_vpcs", "Vpcs", "VpcId"),
     Kind("key pair", "describe_key_pairs", "KeyPairs", "KeyPairId", "CreateTime", paged=False),
 )  # fmt: skip

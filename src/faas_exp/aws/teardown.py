@@ -28,6 +28,7 @@ _REST: tuple[tuple[str, _Delete], ...] = (
     ("subnet", lambda ec2, one: ec2.delete_subnet(SubnetId=one.id)),
     ("route table", lambda ec2, one: ec2.delete_route_table(RouteTableId=one.id)),
     ("security group", lambda ec2, one: ec2.delete_security_group(GroupId=one.id)),
+    ("placement group", lambda ec2, one: ec2.delete_placement_group(GroupName=one.raw["GroupName"])),
     ("vpc", lambda ec2, one: ec2.delete_vpc(VpcId=one.id)),
     ("key pair", lambda ec2, one: ec2.delete_key_pair(KeyName=one.raw["KeyName"])),
 )

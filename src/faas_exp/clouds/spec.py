@@ -14,6 +14,8 @@ _NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")
 _LOGIN = re.compile(r"^[a-z_][a-z0-9_-]{0,31}$")
 NONE = dict.fromkeys(("manager_count", "servers_count", "master_count", "worker_count", "clients_count"), 0)
 """Counts of a plan without a cluster."""
+PLACEMENTS = ("soft", "strict", "none")
+"""Machines of a role on different hardware: where that is possible, always (or not at all), or as it comes."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class Machine:
     def public(self) -> bool:
         """Whether it gets the one public address."""
         return self.role == "bastion"
+
+    @property
+    def in_cluster(self) -> bool:
+        """Whether it is one of several alike, which shall not fail, or be slowed down, together."""
+        return self.role.endswith(("_control", "_workers"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +97,12 @@ def check_admin(admin: tuple[str, ...], error: type[CloudInputError]) -> None:
     """Refuse a bastion that nobody may reach."""
     if not admin:
         raise error("admin_cidr", "", "one or more networks, as 203.0.113.7/32")
+
+
+def check_placement(key: str, placement: str, error: type[CloudInputError]) -> None:
+    """Refuse what is none of :data:`PLACEMENTS`."""
+    if placement not in PLACEMENTS:
+        raise error(key, placement, ", ".join(PLACEMENTS))
 
 
 def check_login(ssh_user: str, error: type[CloudInputError]) -> None:

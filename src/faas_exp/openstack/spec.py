@@ -12,7 +12,6 @@ from faas_exp.machines import ORCHESTRATORS
 from faas_exp.openstack.errors import OpenStackInputError
 
 _KEY_TYPES = ("ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
-PLACEMENTS = ("soft", "strict", "none")
 # The network's own services (DHCP, metadata) take addresses of the pool; machines have theirs outside of it.
 _POOL = 15
 
@@ -26,11 +25,6 @@ class Machine(spec.Machine):
     """
 
     flavor: str
-
-    @property
-    def in_cluster(self) -> bool:
-        """Whether it is one of several alike, to be spread over hypervisors."""
-        return self.role.endswith(("_control", "_workers"))
 
 
 @dataclass(frozen=True)
@@ -106,8 +100,7 @@ class Wish:
                 raise OpenStackInputError(key, value, f"a name that `openstack {kind} list{external}` shows")
         spec.check_login(self.ssh_user, OpenStackInputError)
         self._check_network()
-        if self.placement not in PLACEMENTS:
-            raise OpenStackInputError("cloud_openstack_placement", self.placement, ", ".join(PLACEMENTS))
+        spec.check_placement("cloud_openstack_placement", self.placement, OpenStackInputError)
         if not (check_mode and not self.public_key) and self.public_key.split(" ")[0] not in _KEY_TYPES:
             shown = self.public_key.split(" ")[0][:40]
             raise OpenStackInputError("public_key", shown, f"a public key of type {', '.join(_KEY_TYPES)}")

@@ -68,9 +68,13 @@ def teardown(ledger: Ledger, timeout: int = 600) -> int:
         if kind == ROUTER:
             for router in found.of(ROUTER):
                 _disconnect(ledger, router)
-        _at_once(
-            partial(_delete, ledger, resource, partial(remove, api, resource), found) for resource in found.of(kind)
-        )
+        jobs = [partial(_delete, ledger, one, partial(remove, api, one), found) for one in found.of(kind)]
+        if kind == SECURITY_GROUP:
+            # They name one another in their rules: at once they would be in each other's way.
+            for job in jobs:
+                job()
+        else:
+            _at_once(jobs)
     if not ledger.check:
         prove(ledger.env, lambda: survey(ledger.cloud, ledger.env).all, wait_until, 30, OpenStackError)
     return len(found.all)

@@ -8,9 +8,12 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import awschild
+import killable
 from strictec2 import StrictEc2
 
 from faas_exp.aws.environment import Made, ensure
@@ -19,6 +22,8 @@ from faas_exp.aws.ledger import Ledger
 from faas_exp.aws.session import connect
 from faas_exp.aws.survey import survey
 from faas_exp.aws.teardown import teardown
+
+killable.prepare("awschild")
 
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
@@ -82,14 +87,15 @@ class Lab:
     def teardown(self, env: str = ENV) -> int:
         return teardown(Ledger(connect(), env), timeout=60)
 
-    def child(self, what: str = "ensure", **changes: Any) -> subprocess.Popen[str]:
+    def child(self, what: str = "ensure", **changes: Any) -> BaseProcess:
         """Make it, or tear it down, in a process of its own."""
-        text = json.dumps({"what": what, "state": str(self.state), "inputs": {**INPUTS, **changes}})
-        return subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("child.py")), text],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env={**os.environ, **credentials(self.strict.address)},
-        )  # fmt: skip
+        order = {"what": what, "state": str(self.state), "inputs": {**INPUTS, **changes}}
+        return killable.start(awschild.work, order, {**os.environ, **credentials(self.strict.address)}, self.output)
+
+    @property
+    def output(self) -> Path:
+        """What such a process said."""
+        return self.base / "child.log"
 
     def play(
         self, playbook: str, *arguments: str, environment: dict[str, str] | None = None, **variables: Any

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ClientError
+from ec2placement import Placement
 
 Refusal = tuple[str, str]
 
@@ -18,6 +19,7 @@ class Rules:
 
     def __init__(self, ec2: Any) -> None:
         self.ec2 = ec2
+        self.placement = Placement()
         # Things that were deleted but are still on their way out, and things that are not ready yet.
         self.dying: dict[str, int] = {}
         self.young: dict[str, int] = {}
@@ -26,7 +28,8 @@ class Rules:
 
     def refuse(self, action: str, params: dict[str, str]) -> Refusal | None:
         rule: Callable[[dict[str, str]], Refusal | None] | None = getattr(self, f"_{action}", None)
-        return rule(params) if rule else None
+        refusal = rule(params) if rule else None
+        return refusal or self.placement.refuse(action, params, lambda: {one["InstanceId"] for one in self.instances()})
 
     def instances(self) -> list[dict[str, Any]]:
         """Those that still hold their address and their groups."""

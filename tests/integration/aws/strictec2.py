@@ -96,6 +96,7 @@ class StrictEc2:
         self.rules.dying.clear()
         self.rules.young.clear()
         self.rules.groups_of.clear()
+        self.rules.placement.reset()
 
     @contextmanager
     def running(self) -> Iterator[StrictEc2]:
@@ -122,7 +123,7 @@ class StrictEc2:
             return self._refuse(call, fault.code, "the test wants it so")
         # One after the other, so that a rule and what it looks at belong together.
         with self._lock:
-            answer = self._carry_out(call, request) if call.changes else self._forward(request)
+            answer = self._carry_out(call, request) if call.changes else self._ask(call, request)
         if not call.changes:
             self.calls.append(call)
             with self._lock:
@@ -141,7 +142,7 @@ class StrictEc2:
             return answer
         if refusal := self.rules.refuse(call.action, call.params):
             return self._refuse(call, *refusal)
-        answer = self._forward(request)
+        answer = self._ask(call, request)
         if answer.status >= 400:
             found = re.search(rb"<Code>(.*?)</Code>", answer.body)
             call.error = found[1].decode() if found else str(answer.status)
@@ -158,6 +159,8 @@ class StrictEc2:
             (machine,) = set(re.findall(r"<instanceId>(.*?)</instanceId>", text))
             self.rules.young[machine] = 2
             self.rules.groups_of[machine] = call.params.get("NetworkInterface.1.SecurityGroupId.1", "")
+            if "Placement.GroupName" in call.params:
+                self.rules.placement.members[machine] = call.params["Placement.GroupName"]
         elif call.action == "CreateNatGateway":
             self.rules.young.update(dict.fromkeys(re.findall(r"<natGatewayId>(.*?)</natGatewayId>", text), 2))
         elif call.action == "TerminateInstances":
@@ -173,7 +176,7 @@ class StrictEc2:
             body = answer.body.replace(b"<volumeSize>15</volumeSize>", size)
             return _Answer(answer.status, answer.headers, body)
         keys = {"DescribeInstances": "instanceId", "DescribeNatGateways": "natGatewayId"}
-        if action not in keys or answer.status >= 400 or not (self.rules.young or self.rules.dying):
+        if action not in keys or answer.status >= 400:
             return answer
         root = ElementTree.fromstring(answer.body)
         for item in root.iter():
@@ -181,6 +184,7 @@ class StrictEc2:
             state = item.find("{*}instanceState/{*}name" if action == "DescribeInstances" else "{*}state")
             if thing is None or state is None:
                 continue
+            self.rules.placement.tell(thing, item)
             for ages, now, shown in (
                 (self.rules.young, ("running", "available"), "pending"),
                 (self.rules.dying, ("terminated", "deleted"), "shutting-down"),
@@ -224,6 +228,10 @@ class StrictEc2:
         else:
             body = f"<Response><Errors><Error>{text}</Error></Errors><RequestID>0</RequestID></Response>"
         return _Answer(status, [("Content-Type", "text/xml")], body.encode())
+
+    def _ask(self, call: Call, request: _Request) -> _Answer:
+        kept = self.rules.placement.answer(call.action, call.params, request.headers.get("Authorization", ""))
+        return self._forward(request) if kept is None else _Answer(200, [("Content-Type", "text/xml")], kept)
 
     def _forward(self, request: _Request) -> _Answer:
         connection = http.client.HTTPConnection(str(self.upstream.netloc), timeout=120)

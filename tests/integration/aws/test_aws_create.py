@@ -181,6 +181,7 @@ CREATING = {
     "CreateRouteTable": ["route-table"],
     "CreateSecurityGroup": ["security-group"],
     "AuthorizeSecurityGroupIngress": ["security-group-rule"],
+    "CreatePlacementGroup": ["placement-group"],
     "RunInstances": ["instance", "volume", "network-interface"],
 }
 LINKING = {"ModifyVpcAttribute", "AttachInternetGateway", "AssociateRouteTable", "CreateRoute", "AssociateAddress"}

@@ -113,7 +113,7 @@ def test_from_nothing_to_machines_and_back(lab: Lab) -> None:
     assert unasked.returncode != 0
     assert "Not confirmed, nothing was deleted" in unasked.stdout
     last = played(lab.play("teardown", confirm=True))
-    assert "27 things deleted, 0 remain" in " ".join(last.split())
+    assert "29 things deleted, 0 remain" in " ".join(last.split())
     assert lab.shape() == []
     assert not lab.state.exists()
     assert changed(played(lab.play("teardown", confirm=True))) == 0

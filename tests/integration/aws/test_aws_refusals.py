@@ -34,6 +34,7 @@ OTHER_KEY = PUBLIC_KEY.replace("Jb1D", "Jb1E")
         ({"ports": {"gateway": 0}}, ["ports.gateway: found '0'", "1 to 65535"]),
         ({"env": "Trial_1"}, ["env_name: found 'Trial_1'", "small letters"]),
         ({"ssh_user": "root"}, ["ssh_user: found 'root'", "not root"]),
+        ({"placement": "close"}, ["cloud_aws_placement: found 'close'", "soft, strict, none"]),
         ({"orchestrator": "mesos"}, ["orchestrator: found 'mesos'", "swarm, nomad, k8s"]),
         ({"counts": {"manager_count": 2, "worker_count": 1}}, ["manager_count: found 2", "1, 3 or 5"]),
         ({"sizes": {"ftp": {"flavor": "m1"}}}, ["sizes.ftp: found 'flavor'", "instance_type, volume_size"]),

@@ -84,6 +84,7 @@ def test_the_order_is_ec2_s(lab: Lab) -> None:
     for earlier, later in pairwise(chain):
         assert last[earlier] < first[later], (earlier, later, order)
     assert last["DeleteNatGateway"] < first["ReleaseAddress"]
+    assert last["TerminateInstances"] < first["DeletePlacementGroup"]
     assert last["RevokeSecurityGroupIngress"] < first["DeleteSecurityGroup"]
 
 

@@ -11,7 +11,7 @@ set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "$0: run it as root: it installs packages and starts daemons" >&2; exit 1; }
 . /etc/os-release; [ "$ID$VERSION_ID" = debian12 ] || { echo "$0: written for Debian 12's packages, this is $PRETTY_NAME" >&2; exit 1; }
 # ---------------------------------------------------------------- packages
-PKGS="python3-keystone python3-glance python3-placement python3-nova python3-neutron python3-openstacksdk python3-pymysql uwsgi-plugin-python3 uwsgi-core rabbitmq-server mariadb-server ovn-central ovn-host openvswitch-switch curl"
+PKGS="python3-keystone python3-glance python3-placement python3-nova python3-neutron python3-openstacksdk python3-pymysql python3-sqlalchemy-ext uwsgi-plugin-python3 uwsgi-core rabbitmq-server mariadb-server ovn-central ovn-host openvswitch-switch curl"
 if ! dpkg -s $PKGS >/dev/null 2>&1; then
   APT=$(mktemp); echo "installing packages (log: $APT)"
   # nothing may start from a postinst: every daemon is started below by hand
@@ -119,6 +119,10 @@ connection = $(DB keystone)
 [token]
 provider = fernet
 expiration = 86400
+[cache]
+# One process serves: its memory is cache enough. Without one each token is worked out anew whenever a service asks.
+enabled = true
+backend = oslo_cache.dict
 [fernet_tokens]
 key_repository = $DATA/fernet
 [credential]

@@ -1,10 +1,10 @@
-"""Makes or tears down an environment, to be killed on the way: python openstackchild.py JSON."""
+"""Makes or tears down an environment, to be killed on the way."""
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from faas_exp.errors import FaasExpError
 from faas_exp.openstack.environment import ensure
@@ -14,10 +14,9 @@ from faas_exp.openstack.session import connect
 from faas_exp.openstack.teardown import teardown
 
 
-def main() -> None:
-    """What the argument says."""
-    order = json.loads(sys.argv[1])
-    inputs = {key: tuple(value) if isinstance(value, list) else value for key, value in order["inputs"].items()}
+def work(order: dict[str, Any]) -> None:
+    """``what``: ensure or teardown; ``inputs`` and ``state`` as :func:`ensure` takes them."""
+    inputs = order["inputs"]
     try:
         if order["what"] == "ensure":
             ensure(connect(), Inputs(**inputs).wish(), Path(order["state"]))
@@ -25,7 +24,3 @@ def main() -> None:
             teardown(Ledger(connect(), inputs["env"]), inputs["timeout"])
     except FaasExpError as error:
         sys.exit(str(error))
-
-
-if __name__ == "__main__":
-    main()

@@ -8,9 +8,12 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import killable
+import openstackchild
 from openstackproxy import Faults
 
 from faas_exp.openstack.environment import Made, ensure
@@ -19,6 +22,8 @@ from faas_exp.openstack.ledger import Ledger
 from faas_exp.openstack.session import connect
 from faas_exp.openstack.survey import Found, survey
 from faas_exp.openstack.teardown import teardown
+
+killable.prepare("openstackchild")
 
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
@@ -76,13 +81,15 @@ class Lab:
     def found(self) -> Found:
         return survey(connect(), self.env)
 
-    def child(self, what: str = "ensure", **changes: Any) -> subprocess.Popen[str]:
+    def child(self, what: str = "ensure", **changes: Any) -> BaseProcess:
         """Make it, or tear it down, in a process of its own."""
-        text = json.dumps({"what": what, "state": str(self.state), "inputs": self.inputs(**changes)})
-        return subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("openstackchild.py")), text],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment(),
-        )  # fmt: skip
+        order = {"what": what, "state": str(self.state), "inputs": self.inputs(**changes)}
+        return killable.start(openstackchild.work, order, self.environment(), self.output)
+
+    @property
+    def output(self) -> Path:
+        """What such a process said."""
+        return self.base / "child.log"
 
     def play(
         self, playbook: str, *arguments: str, environment: dict[str, str] | None = None, **variables: Any

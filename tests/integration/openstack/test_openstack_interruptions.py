@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import threading
 from typing import Any
 
 from openstacklab import Lab
@@ -51,18 +52,21 @@ UNMAKING = (
 def _kill_at(lab: Lab, point: str, what: str) -> None:
     """Run in a process that is killed when the service has carried out such a change and it hasn't heard of it."""
     lab.faults.reset()
-    process = lab.child(what, **FEW)
+    started = threading.Event()
 
     def kill(number: int, text: str) -> bool:
         if re.fullmatch(point, text):
+            started.wait()
             process.kill()
         return False
 
     lab.faults.after = kill
-    output, _ = process.communicate()
+    process = lab.child(what, **FEW)
+    started.set()
+    process.join()
     lab.faults.quiet()
     lab.faults.reset()
-    assert process.returncode == -signal.SIGKILL, f"{point}: {output}"
+    assert process.exitcode == -signal.SIGKILL, f"{point}: {lab.output.read_text(encoding='utf-8')}"
 
 
 def test_killed_at_every_step_and_run_again(lab: Lab) -> None:
