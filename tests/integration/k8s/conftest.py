@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from k8s_site import K8sSite
+from k8s_site import EXPERIMENT, K8sSite
 from locallab import ROOT, run
 
 
@@ -40,3 +41,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[K8sSite]:
         if one.names() and not kept:
             assert "0 remain" in one.play("teardown", confirm="yes")
     assert kept or one.names() == []
+
+
+@pytest.fixture(scope="session")
+def runs(site: K8sSite) -> dict[Path, dict[str, Any]]:
+    """quick.yml, measured on Kubernetes."""
+    site.play("experiment", experiment=EXPERIMENT)
+    return site.quick_runs("k8s")

@@ -10,7 +10,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "local"))
 
+from locallab import ROOT
 from site_lab import Site
+
+EXPERIMENT = str(ROOT / "experiments" / "quick.yml")
+RUNS = 45
+"""What that file asks for, on every orchestrator."""
 
 # By its place beside the playbooks that users have.
 INSTALLER = "../tests/integration/k8s/cluster"
@@ -34,6 +39,11 @@ class K8sSite(Site):
         """What somebody else has done: machines, and Kubernetes on them."""
         # Before there is a cluster, there is none to be named.
         self.play("provision", INSTALLER, kubernetes_installer="kubespray")
+
+    def quick_runs(self, orchestrator: str) -> dict[Path, dict[str, Any]]:
+        """What each complete run of :data:`EXPERIMENT` says of itself, by its folder."""
+        tree = self.base / "results" / "quick" / orchestrator
+        return {file.parent: json.loads(file.read_text()) for file in tree.rglob("run.json")}
 
     def kubectl(self, *arguments: str) -> str:
         """Output of kubectl, with the rights of the cluster's maker."""

@@ -7,12 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-from k8s_site import K8sSite
-from locallab import ROOT, changed
+from k8s_site import EXPERIMENT, RUNS, K8sSite
+from locallab import changed
 
-EXPERIMENT = str(ROOT / "experiments" / "quick.yml")
-RUNS = 45
 REQUESTS = 300
 
 
@@ -23,14 +20,6 @@ def rows(folder: Path) -> list[dict[str, str]]:
         with file.open(encoding="utf-8", newline="") as content:
             found += list(csv.DictReader(content))
     return found
-
-
-@pytest.fixture(scope="module")
-def runs(site: K8sSite) -> dict[Path, dict[str, Any]]:
-    """quick.yml, measured: what each complete run says of itself, by its folder below the orchestrator's."""
-    site.play("experiment", experiment=EXPERIMENT)
-    tree = site.base / "results" / "quick" / "k8s"
-    return {file.parent: json.loads(file.read_text()) for file in tree.rglob("run.json")}
 
 
 def test_the_second_run_changes_nothing_and_tells_no_secret(site: K8sSite) -> None:
