@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -92,6 +93,8 @@ class StrictEc2:
         self.faults: list[Fault] = []
         self.gate: Gate | None = None
         self.image_size = 8
+        # The account's quota of virtual CPUs; None: it may not be read.
+        self.vcpus: int | None = None
         self._remembered: dict[str, tuple[dict[str, str], _Answer]] = {}
         self.rules.dying.clear()
         self.rules.young.clear()
@@ -230,6 +233,9 @@ class StrictEc2:
         return _Answer(status, [("Content-Type", "text/xml")], body.encode())
 
     def _ask(self, call: Call, request: _Request) -> _Answer:
+        if call.action == "GetServiceQuota" and self.vcpus is not None:
+            body = json.dumps({"Quota": {"ServiceCode": "ec2", "Value": float(self.vcpus)}}).encode()
+            return _Answer(200, [("Content-Type", "application/x-amz-json-1.1")], body)
         kept = self.rules.placement.answer(call.action, call.params, request.headers.get("Authorization", ""))
         return self._forward(request) if kept is None else _Answer(200, [("Content-Type", "text/xml")], kept)
 

@@ -63,6 +63,29 @@ def test_an_image_that_needs_more_than_the_volume(lab: Lab) -> None:
     assert lab.strict.changes() == []
 
 
+def test_a_quota_of_addresses_that_does_not_suffice(lab: Lab) -> None:
+    for _ in range(4):
+        lab.ec2.allocate_address(Domain="vpc")
+    with pytest.raises(FaasExpError) as error:
+        lab.ensure()
+    assert str(error.value).startswith("quota: trial needs 2 more elastic addresses; 4 of 5 are used. Release one, ")
+    assert lab.strict.changes() == []
+
+
+def test_a_quota_of_processors_that_does_not_suffice(lab: Lab) -> None:
+    lab.strict.vcpus = 11
+    with pytest.raises(FaasExpError) as error:
+        lab.ensure()
+    assert "quota: missing machines need 12 vCPUs; 0 of 11 in us-east-1 are used. Ask for fewer" in str(error.value)
+    assert lab.strict.changes() == []
+    # What is there counts, and does not count twice.
+    lab.strict.vcpus = 12
+    lab.ensure()
+    assert lab.ensure().changes == []
+    with pytest.raises(FaasExpError, match=r"need 2 vCPUs; 12 of 12"):
+        lab.ensure(counts={"manager_count": 1, "worker_count": 3})
+
+
 def test_arm_machines_get_the_image_of_their_architecture(lab: Lab) -> None:
     lab.ensure(counts={}, services=("bastion",), instance_type="t4g.medium")
     (call,) = lab.strict.changes("RunInstances")
