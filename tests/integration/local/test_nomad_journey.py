@@ -75,7 +75,7 @@ def test_cold_starts_are_cold(lab: Lab) -> None:
     assert len(folders) == 3
     for folder in folders:
         seen: set[str] = set()
-        for chunk in ("warm_0", "cold_0", "warm_1", "cold_1"):
+        for chunk in ("warm_0", "cold_0"):
             answers = rows(folder / chunk)
             replicas = {row["replica"] for row in answers}
             first = min(int(row["replicaStart"]) for row in answers)
