@@ -10,7 +10,7 @@ from faas_exp.aws.home import same_home, settle
 from faas_exp.aws.ledger import Ledger
 from faas_exp.aws.machines import give_public_address, make_machines, wait_for_machines
 from faas_exp.aws.network import NetworkMaker
-from faas_exp.aws.placement import make_placement_groups, seats
+from faas_exp.aws.placement import make_placement_groups, possible, seats
 from faas_exp.aws.session import Cloud
 from faas_exp.aws.spec import Wish
 from faas_exp.aws.survey import Found, Resource, survey
@@ -33,6 +33,7 @@ def ensure(cloud: Cloud, wish: Wish, state: Path, *, check: bool = False) -> Mad
     wish.check(key_optional=check)
     same_home(cloud, wish.env, state)
     found = survey(cloud, wish.env)
+    wish = possible(cloud, wish)
     checked = preflight.check(cloud, wish, found)
     rules = access.standing_rules(wish, found)
     ledger = Ledger(cloud, wish.env, check)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from faas_exp.clouds.errors import CloudError, CloudInputError
 
@@ -16,6 +17,9 @@ class AwsError(CloudError):
 class AwsInputError(AwsError, CloudInputError):
     """An input is wrong, found out before anything was made."""
 
+
+FAILURES: tuple[type[Exception], ...] = (ClientError, BotoCoreError, ResponseParserError)
+"""What calls to AWS raise; the last, no BotoCoreError, for an answer that is none of AWS's (a proxy's page, say)."""
 
 NO_CREDENTIALS = (
     "AWS: no credentials found. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE (after `aws sso login`)"
@@ -75,12 +79,18 @@ def is_gone(error: BaseException) -> bool:
     }
 
 
+def is_unknown_action(error: BaseException) -> bool:
+    """Whether the server does not know this kind of request at all; some answer with a page for people."""
+    known = {"InvalidAction", "UnsupportedOperation", "NotImplemented", "InternalFailure", "500", "501"}
+    return code_of(error) in known or isinstance(error, ResponseParserError)
+
+
 def is_ambiguous(error: BaseException) -> bool:
     """Whether the request may have been carried out although no good answer came."""
     if isinstance(error, ClientError):
         status: Any = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return int(status) >= 500 and code_of(error) not in THROTTLED
-    return isinstance(error, BotoCoreError) and type(error).__name__ in {
+    return isinstance(error, FAILURES) and type(error).__name__ in {
         "EndpointConnectionError",
         "ConnectionClosedError",
         "ReadTimeoutError",

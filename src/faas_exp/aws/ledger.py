@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from faas_exp.aws import errors, tags
 from faas_exp.aws.session import Cloud
 from faas_exp.clouds import ledger
@@ -17,7 +15,7 @@ from faas_exp.clouds import ledger
 class Ledger(ledger.Ledger):
     """The hand that makes things, and its book; raises AwsError."""
 
-    failures: ClassVar[tuple[type[Exception], ...]] = (ClientError, BotoCoreError)
+    failures: ClassVar[tuple[type[Exception], ...]] = errors.FAILURES
     explain = staticmethod(errors.explain)
 
     cloud: Cloud

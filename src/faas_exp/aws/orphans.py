@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from faas_exp.aws.errors import explain
+from faas_exp.aws.errors import FAILURES, explain
 from faas_exp.aws.prices import Cost, cost_of_resources
 from faas_exp.aws.session import Cloud, connect
 from faas_exp.aws.survey import Resource, survey
@@ -39,7 +37,7 @@ def regions(cloud: Cloud) -> list[str]:
     """The regions that are open to this account."""
     try:
         return sorted(one["RegionName"] for one in cloud.ec2.describe_regions()["Regions"])
-    except (ClientError, BotoCoreError) as error:
+    except FAILURES as error:
         raise explain(error, "list regions") from error
 
 

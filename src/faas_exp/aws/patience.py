@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from faas_exp.aws.errors import THROTTLED, AwsError, code_of, is_ambiguous, is_gone
+from faas_exp.aws.errors import FAILURES, THROTTLED, AwsError, code_of, is_ambiguous, is_gone
 from faas_exp.clouds import patience
 
 T = TypeVar("T")
@@ -30,7 +28,7 @@ BUSY = {
 
 
 _EC2 = patience.Patience(
-    failures=(ClientError, BotoCoreError),
+    failures=FAILURES,
     is_gone=is_gone,
     is_ambiguous=is_ambiguous,
     is_overloaded=lambda error: code_of(error) in THROTTLED,

@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from faas_exp.aws.errors import AwsError, AwsInputError, code_of, explain
+from faas_exp.aws.errors import FAILURES, AwsError, AwsInputError, code_of, explain
 from faas_exp.aws.placement import seats
 from faas_exp.aws.session import Cloud, region_of
 from faas_exp.aws.spec import Image, Wish
@@ -84,7 +84,7 @@ def check(cloud: Cloud, wish: Wish, found: Found) -> Checked:
                 raise AwsInputError("volume_size", machine.volume_size, f"at least the image's {image.size} (GB)")
         _addresses(cloud, wish, found)
         _vcpus(cloud, sum(sizes[one.instance_type].vcpus for one in missing if _standard(one.instance_type)))
-    except (ClientError, BotoCoreError) as error:
+    except FAILURES as error:
         raise explain(error, "check the inputs") from error
     return checked
 
@@ -251,7 +251,7 @@ def _vcpus(cloud: Cloud, needed: int) -> None:
     try:
         quotas = cloud.client("service-quotas")
         quota = quotas.get_service_quota(ServiceCode="ec2", QuotaCode=_STANDARD_VCPUS)["Quota"]["Value"]
-    except (ClientError, BotoCoreError):
+    except FAILURES:
         # Not everybody may read quotas. RunInstances then says it, for the machine it is about.
         return
     used = 0

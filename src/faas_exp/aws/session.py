@@ -6,15 +6,17 @@ import os
 import re
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from faas_exp import __version__
-from faas_exp.aws.errors import NO_CREDENTIALS, AwsError, explain
+from faas_exp.aws.errors import FAILURES, NO_CREDENTIALS, AwsError, explain
 
 _ZONE = re.compile(r"^(?P<region>[a-z]{2,3}(-[a-z]+)+-\d+)")
+_REFUSED: tuple[type[Exception], ...] = (*FAILURES, ValueError)
+_AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".api.amazonwebservices.com.cn")
 _AGENT = f"faas-exp/{__version__}"
 _COMMON: dict[str, Any] = {"connect_timeout": 10, "read_timeout": 60, "user_agent_extra": _AGENT}
 
@@ -27,6 +29,7 @@ class Cloud:
         ec2: client for everything that can be asked twice; waits and tries again when throttled.
         ec2_once: the same without retries of its own, for calls that make something and know no client token: whether
             such a call was carried out must be looked up before it is sent again.
+        lacks: kinds of things that this server does not know. AWS knows all of them; others that speak its API may not.
     """
 
     region: str
@@ -34,6 +37,12 @@ class Cloud:
     ec2: Any = field(repr=False)
     ec2_once: Any = field(repr=False)
     account: str = ""
+    lacks: set[str] = field(default_factory=set)
+
+    @property
+    def is_aws(self) -> bool:
+        """Whether it is AWS itself that answers, and not a server of somebody else's (AWS_ENDPOINT_URL)."""
+        return (urlsplit(self.ec2.meta.endpoint_url).hostname or "").endswith(_AWS)
 
     def client(self, service: str, **config: Any) -> Any:
         """Another service's client in the same region."""
@@ -74,6 +83,6 @@ def connect(zone: str = "", region: str = "") -> Cloud:
 
         cloud = Cloud(region=region, session=session, ec2=client(10), ec2_once=client(1))
         cloud.account = cloud.client("sts").get_caller_identity()["Account"]
-    except (BotoCoreError, ClientError, ValueError) as error:
+    except _REFUSED as error:
         raise explain(error, "ask AWS who we are") from error
     return cloud

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from faas_exp.aws import tags
-from faas_exp.aws.errors import AwsError, explain
+from faas_exp.aws.errors import FAILURES, AwsError, explain, is_unknown_action
 from faas_exp.aws.session import Cloud
 from faas_exp.clouds import survey as survey_of_clouds
 from faas_exp.clouds.survey import list_all
@@ -28,6 +26,7 @@ class Kind:
     gone: tuple[str, ...] = ()
     filters: str = "Filters"
     paged: bool = True
+    optional: bool = False
 
 
 KINDS = (
@@ -42,7 +41,7 @@ KINDS = (
     Kind("route table", "describe_route_tables", "RouteTables", "RouteTableId"),
     Kind("security group", "describe_security_groups", "SecurityGroups", "GroupId"),
     Kind("placement group", "describe_placement_groups", "PlacementGroups", "GroupId", "", "State", ("deleted",),
-         paged=False),
+         paged=False, optional=True),
     Kind("vpc", "describe_vpcs", "Vpcs", "VpcId"),
     Kind("key pair", "describe_key_pairs", "KeyPairs", "KeyPairId", "CreateTime", paged=False),
 )  # fmt: skip
@@ -89,6 +88,8 @@ def survey(cloud: Cloud, env: str | None = None, kinds: tuple[str, ...] = ()) ->
 
 def _list(cloud: Cloud, kind: Kind, env: str | None) -> list[Resource]:
     wanted = {"Name": f"tag:{tags.ENV}", "Values": [env]} if env else {"Name": "tag-key", "Values": [tags.ENV]}
+    if kind.name in cloud.lacks:
+        return []
     arguments: dict[str, Any] = {kind.filters: [wanted]}
     if kind.name == "key pair":
         arguments["IncludePublicKey"] = True
@@ -97,7 +98,10 @@ def _list(cloud: Cloud, kind: Kind, env: str | None) -> list[Resource]:
             answer = cloud.ec2.get_paginator(kind.operation).paginate(**arguments).build_full_result()
         else:
             answer = getattr(cloud.ec2, kind.operation)(**arguments)
-    except (ClientError, BotoCoreError) as error:
+    except FAILURES as error:
+        if kind.optional and not cloud.is_aws and is_unknown_action(error):
+            cloud.lacks.add(kind.name)
+            return []
         raise explain(error, f"list {kind.name}s in {cloud.region}") from error
     if kind.name == "instance":
         items = [raw for reservation in answer.get("Reservations", []) for raw in reservation["Instances"]]

@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from faas_exp.aws.errors import AwsError, code_of, explain
+from faas_exp.aws.errors import FAILURES, AwsError, code_of, explain
 from faas_exp.aws.ledger import Ledger
 from faas_exp.aws.patience import BUSY, until_free, wait_until
 from faas_exp.aws.survey import Found, Resource, survey
@@ -167,7 +165,7 @@ def _users(ledger: Ledger, resource: Resource) -> str:
         return ""
     try:
         interfaces = ledger.cloud.ec2.describe_network_interfaces(Filters=[{"Name": "vpc-id", "Values": [vpc]}])
-    except (ClientError, BotoCoreError) as error:
+    except FAILURES as error:
         return f" ({explain(error, 'list what uses it')})"
     named = [
         f"{one['NetworkInterfaceId']} {one.get('Description', '')}".strip() for one in interfaces["NetworkInterfaces"]

@@ -46,9 +46,7 @@ def test_no_rack_left(lab: Lab) -> None:
     lab.ensure(services=("bastion",), counts={})
     full = Fault("RunInstances", code="InsufficientInstanceCapacity")
     lab.strict.faults.append(full)
-    with pytest.raises(
-        FaasExpError, match=r"docker-swarm-manager-1 .*InsufficientInstanceCapacity.*run it again"
-    ):
+    with pytest.raises(FaasExpError, match=r"docker-swarm-manager-1 .*InsufficientInstanceCapacity.*run it again"):
         lab.ensure(**few, placement="strict")
     full.times = 1
     made = lab.ensure(**few)
@@ -79,3 +77,16 @@ def test_a_group_of_somebody_else_s(lab: Lab) -> None:
     ):
         lab.ensure(**CLUSTER)
     assert lab.strict.changes() == []
+
+
+def test_a_server_that_knows_no_placement_groups(servers: Any, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """moto's own, for one, which then answers with a page for people."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", servers[0])
+    sizes: dict[str, Any] = {"sizes": {}}
+    made = lab.ensure(**CLUSTER, **sizes)
+    assert [one for one in made.changes if "placement group" in one] == []
+    assert lab.ensure(**CLUSTER, **sizes).changes == []
+    with pytest.raises(FaasExpError, match=r"cloud_aws_placement: found 'strict', allowed: soft, none .this server"):
+        lab.ensure(**CLUSTER, **sizes, placement="strict")
+    assert lab.teardown() > 0
+    assert lab.shape() == []

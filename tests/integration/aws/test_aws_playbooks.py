@@ -39,6 +39,18 @@ def inventory(lab: Lab, **more: str) -> dict[str, dict[str, object]]:
     return dict(json.loads(done.stdout))
 
 
+def next_day(lab: Lab) -> set[str]:
+    """The machines that Ansible knows of when it is asked from a folder in which nothing was ever run."""
+    elsewhere = lab.base / "elsewhere"
+    elsewhere.mkdir()
+    command = [str(BIN / "ansible"), "-i", str(ROOT / "inventories" / "aws"), "all", "--list-hosts"]
+    done = subprocess.run(
+        [*command, "-e", f"env_name={ENV}"], check=True, capture_output=True, text=True, cwd=elsewhere,
+        env=lab.environment({"PWD": str(elsewhere), "HOME": str(elsewhere)}),
+    )  # fmt: skip
+    return set(done.stdout.split())
+
+
 def used(lab: Lab) -> list[str]:
     """Permissions that were needed."""
     services = {"GetCallerIdentity": "sts", "GetServiceQuota": "servicequotas"}
@@ -101,6 +113,10 @@ def test_from_nothing_to_machines_and_back(lab: Lab) -> None:
     second = played(lab.play("site", "--tags", "provision", orchestrator="swarm"))
     assert changed(second) == 0
 
+    # The next day, in another shell: the tags alone tell.
+    listed = next_day(lab)
+    assert {f"trial-{name}" for name in ("bastion", "haproxy", "ftp", "docker-swarm-manager-1")} <= listed
+
     # Another controller, or a lost file: the keys are learnt from the machines' own tags.
     (lab.state / "known_hosts").unlink()
     played(lab.play("provision", orchestrator="swarm"))
@@ -124,6 +140,28 @@ def test_from_nothing_to_machines_and_back(lab: Lab) -> None:
         assert SECRET not in text
         assert "PRIVATE KEY" not in text
         assert "Traceback" not in text
+
+
+def test_every_orchestrator_has_its_groups(lab: Lab) -> None:
+    """One after the other, beside each other, as a comparison has them."""
+    one_each = dict.fromkeys(("manager_count", "worker_count", "servers_count", "clients_count", "master_count"), 1)
+    for orchestrator in ("swarm", "nomad", "k8s"):
+        options = {"orchestrator": orchestrator, "cloud_aws_services": ["bastion"], **one_each}
+        assert changed(played(lab.play("site", "--tags", "provision", **options))) > 0
+    found = inventory(lab)
+    groups = {group: found[group]["hosts"] for group in found if "hosts" in found[group] and group != "_meta"}
+    assert {group: hosts for group, hosts in groups.items() if group.endswith(("_control", "_workers"))} == {
+        "swarm_control": ["trial-docker-swarm-manager-1"],
+        "swarm_workers": ["trial-docker-swarm-worker-1"],
+        "nomad_control": ["trial-nomad-server-1"],
+        "nomad_workers": ["trial-nomad-client-1"],
+        "k8s_control": ["trial-k8s-master-1"],
+        "k8s_workers": ["trial-k8s-worker-1"],
+    }
+    assert groups["bastion"] == groups["registry"] == ["trial-bastion"]
+    outputs = yaml.safe_load((lab.base / "results" / ENV / "outputs.yml").read_text(encoding="utf-8"))
+    assert outputs["nomad"] == {"server-ips": ["10.0.2.21"], "client-ips": ["10.0.2.115"]}
+    assert outputs["k8s"] == {"master-ips": ["10.0.2.31"], "worker-ips": ["10.0.2.179"]}
 
 
 def test_killed_and_run_again(lab: Lab, whole: list[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, NoCredentialsError, SSOTokenLoadError
+from botocore.parsers import ResponseParserError
 
 from faas_exp.aws import patience
 from faas_exp.aws.errors import AwsError, explain, is_ambiguous, is_gone
@@ -108,6 +109,7 @@ def test_gone(code: str, gone: bool) -> None:
 
 def test_only_an_answer_that_may_hide_a_success_is_ambiguous() -> None:
     assert is_ambiguous(ConnectionClosedError(endpoint_url="x"))
+    assert is_ambiguous(ResponseParserError("a proxy's page"))
     assert is_ambiguous(refused("InternalError", status=500))
     assert not is_ambiguous(refused("RequestLimitExceeded", status=503))
     assert not is_ambiguous(refused("VpcLimitExceeded"))
