@@ -127,6 +127,14 @@ def test_a_run_counts_tasks_keeps_a_log_and_forgives_what_may_fail(tmp_path: Pat
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
+def test_text_of_ansibles_own_kind_is_handed_on(tmp_path: Path) -> None:
+    class Tagged(str):
+        """As Ansible's own text is: a string that is more than one."""
+
+    played(checkout(tmp_path, PLAY), tmp_path / "kubespray.log", [], kube_proxy_mode=Tagged("ipvs"))
+    assert "hello from ipvs" in (tmp_path / "kubespray.log").read_text()
+
+
 def test_a_failure_is_quoted_with_its_task_and_machine(tmp_path: Path) -> None:
     log = tmp_path / "kubespray.log"
     with pytest.raises(PlatformError) as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tempfile
@@ -9,8 +10,6 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
-
-import yaml
 
 from faas_exp.errors import PlatformError
 from faas_exp.kubespray.environment import PLAYBOOK
@@ -88,7 +87,8 @@ def run(
     opener = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(opener, "w") as log, tempfile.TemporaryDirectory(prefix="faas-exp-kubespray-") as scratch:
         hosts = Path(scratch) / "hosts.yml"
-        hosts.write_text(yaml.safe_dump(dict(inventory), sort_keys=False))
+        # JSON is YAML too, and takes the kinds of text that Ansible hands on, which YAML's own writer refuses.
+        hosts.write_text(json.dumps(dict(inventory), indent=2))
         hosts.chmod(0o600)
         course = Course(log, say)
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
