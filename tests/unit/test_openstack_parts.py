@@ -126,6 +126,7 @@ def test_a_check_may_come_before_the_key() -> None:
     ("error", "said"),
     [
         (answer(401, "The request you have made requires authentication."), "does not accept these credentials"),
+        (answer(404, "Failed to validate token"), "does not accept these credentials"),
         (answer(403, "Quota exceeded for cores: Requested 8"), "ask for a higher quota"),
         (answer(409, "Quota exceeded for resources: ['port']."), "ask for a higher quota"),
         (answer(403, "Policy doesn't allow it"), "these credentials may not do that"),

@@ -84,7 +84,8 @@ def _credentials(error: BaseException) -> str:
         return f"OpenStack: {said(error)}. Check OS_CLOUD and clouds.yaml"
     if isinstance(error, auth.NoMatchingPlugin):
         return f"OpenStack: {said(error)}. Check OS_AUTH_TYPE, or auth_type in clouds.yaml"
-    if status_of(error) == 401:
+    # A token that has run out or was taken back is none that there is.
+    if status_of(error) == 401 or (status_of(error) == 404 and "token" in said(error).lower()):
         return (
             "OpenStack does not accept these credentials, or they have expired. Check user, password (or application "
             "credential, token), project and domains in the RC file or clouds.yaml"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 import openstack
 import pytest
 import yaml
-from openstacklab import Lab
+from openstacklab import Lab, MakeLab
 from openstackproxy import Faults, way_to
 
 _NAMES = iter(f"trial{number}-{os.getpid()}" for number in range(1000))
@@ -55,6 +56,8 @@ def users(admin: Any) -> Iterator[dict[str, dict[str, str]]]:
     admin.compute.put(
         f"/os-quota-sets/{made['small']['project']}", json={"quota_set": {"instances": 3, "cores": 6}}
     ).raise_for_status()
+    # Three clusters side by side have more rules than the usual hundred.
+    admin.network.update_quota(made["demo"]["project"], security_groups=50, security_group_rules=500)
     yield made
     for one in made.values():
         for group in admin.network.security_groups(project_id=one["project"]):
@@ -90,46 +93,36 @@ def clouds(
         yield path
 
 
-def _lab(
-    clouds: Path, admin: Any, faults: Faults, base: Path, cloud: str, patch: pytest.MonkeyPatch, project: str
-) -> Lab:
-    for key in [one for one in os.environ if one.startswith("OS_")]:
-        patch.delenv(key)
-    patch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
-    patch.setenv("OS_CLOUD", cloud)
-    faults.reset()
-    return Lab(base, next(_NAMES), admin, project, clouds, faults, cloud)
+@pytest.fixture(scope="session")
+def make_lab(clouds: Path, admin: Any, users: dict[str, dict[str, str]], faults: Faults) -> MakeLab:
+    """Makes environments: of which user, in which folder. Each is gone afterwards, whatever was done to it."""
+
+    @contextmanager
+    def make(cloud: str, base: Path) -> Iterator[Lab]:
+        with pytest.MonkeyPatch.context() as patch:
+            for key in [one for one in os.environ if one.startswith("OS_")]:
+                patch.delenv(key)
+            patch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
+            patch.setenv("OS_CLOUD", cloud)
+            faults.reset()
+            lab = Lab(base, next(_NAMES), admin, users[cloud]["project"], clouds, faults, cloud)
+            yield lab
+            faults.reset()
+            if lab.found().all:
+                lab.teardown()
+
+    return make
 
 
 @pytest.fixture
-def lab(
-    clouds: Path,
-    admin: Any,
-    users: dict[str, dict[str, str]],
-    faults: Faults,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Lab]:
-    """An environment of the test's own, gone afterwards whatever the test did."""
-    one = _lab(clouds, admin, faults, tmp_path, "demo", monkeypatch, users["demo"]["project"])
-    yield one
-    faults.reset()
-    if one.found().all:
-        one.teardown()
+def lab(make_lab: MakeLab, tmp_path: Path) -> Iterator[Lab]:
+    """An environment of the test's own."""
+    with make_lab("demo", tmp_path) as one:
+        yield one
 
 
 @pytest.fixture
-def small_lab(
-    clouds: Path,
-    admin: Any,
-    users: dict[str, dict[str, str]],
-    faults: Faults,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Lab]:
+def small_lab(make_lab: MakeLab, tmp_path: Path) -> Iterator[Lab]:
     """The same, as a user with room for three machines."""
-    one = _lab(clouds, admin, faults, tmp_path, "small", monkeypatch, users["small"]["project"])
-    yield one
-    faults.reset()
-    if one.found().all:
-        one.teardown()
+    with make_lab("small", tmp_path) as one:
+        yield one

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -163,6 +165,9 @@ class Lab:
                 ),
             }
         )
+
+
+MakeLab = Callable[[str, Path], AbstractContextManager[Lab]]
 
 
 def open_ports(group: Any, names: dict[str, str]) -> list[str]:

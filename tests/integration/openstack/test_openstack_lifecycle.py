@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import stat
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 import yaml
-from openstacklab import PUBLIC_KEY, Lab, open_ports
+from openstacklab import PUBLIC_KEY, Lab, MakeLab, open_ports
 
 from faas_exp.errors import FaasExpError
+from faas_exp.openstack.environment import Made
 from faas_exp.openstack.hosts import hosts
 from faas_exp.openstack.ledger import Ledger
 from faas_exp.openstack.session import connect
@@ -17,11 +21,40 @@ from faas_exp.openstack.survey import PORT, SERVER
 from faas_exp.openstack.teardown import remove_machines
 
 
-def test_everything_is_as_wished_and_a_second_run_changes_nothing(lab: Lab) -> None:
-    before = lab.everything()
-    planned = lab.ensure(check=True)
-    assert lab.found().all == [], "a check makes nothing"
-    made = lab.ensure()
+@dataclass
+class Standing:
+    """An environment that tests share; whoever changes it leaves it to the next one to mend.
+
+    Attributes:
+        before: what the project had without it.
+        planned, made: what a check said, and what was done then.
+    """
+
+    lab: Lab
+    before: Counter[str]
+    planned: Made
+    made: Made
+
+
+@pytest.fixture(scope="module")
+def standing(make_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    with make_lab("demo", tmp_path_factory.mktemp("standing")) as lab:
+        before = lab.everything()
+        planned = lab.ensure(check=True)
+        assert lab.found().all == [], "a check makes nothing"
+        yield Standing(lab, before, planned, lab.ensure())
+
+
+@pytest.fixture
+def lab(standing: Standing) -> Lab:
+    """The shared environment, whole."""
+    standing.lab.faults.reset()
+    standing.lab.ensure()
+    return standing.lab
+
+
+def test_everything_is_as_wished_and_a_second_run_changes_nothing(standing: Standing, lab: Lab) -> None:
+    planned, made = standing.planned, standing.made
     # A check tells what is then done; tags alone can't be counted before there is what they hang on.
     assert sorted(planned.changes) == sorted(one for one in made.changes if not one.startswith("tag "))
     again = lab.ensure()
@@ -32,13 +65,7 @@ def test_everything_is_as_wished_and_a_second_run_changes_nothing(lab: Lab) -> N
     _network(lab, made.public_ip)
     _groups(lab)
     _inventory(lab, made.public_ip)
-
-    there = lab.found().all
-    assert len([one for one in there if one.kind in (SERVER, PORT)]) == 2 * len(made.machines)
-    assert lab.teardown() == len(there)
-    assert lab.found().all == []
-    assert lab.everything() == before, "nothing is left, marked or not"
-    assert lab.teardown() == 0
+    assert len([one for one in lab.found().all if one.kind in (SERVER, PORT)]) == 2 * len(made.machines)
 
 
 def _servers(lab: Lab) -> None:
@@ -159,17 +186,34 @@ def test_what_was_broken_by_hand_is_mended(lab: Lab) -> None:
     assert lab.ensure().changes == []
 
 
+def test_what_cannot_be_changed_must_be_what_it_was(lab: Lab) -> None:
+    lab.faults.reset()
+    other = PUBLIC_KEY.replace("tester", "other").replace("mJb1D", "mJb1E")
+    for changes, said in (
+        ({"subnet_cidr": "192.168.8.0/24"}, "inputs: subnet_cidr: found '192.168.8.0/24', allowed: 192.168.0.0/24"),
+        ({"public_key": other}, "inputs: public_key: found 'other', allowed: the key that "),
+    ):
+        with pytest.raises(FaasExpError) as caught:
+            lab.ensure(**changes)
+        assert str(caught.value).startswith(said)
+    assert lab.faults.seen == []
+    # What can be changed is: name servers, and where one may come from.
+    changed = lab.ensure(dns_nameservers=("9.9.9.9",), admin=("198.51.100.0/24",))
+    assert len(changed.changes) == 3, changed.changes
+    assert lab.ensure(dns_nameservers=("9.9.9.9",), admin=("198.51.100.0/24",)).changes == []
+
+
 def test_a_smaller_wish_names_the_surplus_and_only_that_goes(lab: Lab) -> None:
-    lab.ensure(counts={"manager_count": 1, "worker_count": 2}, services=("bastion",))
-    surplus = lab.ensure(services=("bastion",)).surplus
-    assert surplus == [f"{lab.env}-docker-swarm-worker-2"]
+    surplus = lab.ensure(counts={"manager_count": 1, "worker_count": 0}).surplus
+    assert surplus == [f"{lab.env}-docker-swarm-worker-1"]
     remove_machines(Ledger(connect(), lab.env), surplus, timeout=1200)
     left = {one.name for one in lab.found().of("port")} | {one.name for one in lab.found().of("server")}
-    assert left == {f"{lab.env}-{name}" for name in ("bastion", "docker-swarm-manager-1", "docker-swarm-worker-1")}
+    assert left == {f"{lab.env}-{name}" for name in ("bastion", "haproxy", "docker-swarm-manager-1")}
 
 
-def test_teardown_never_touches_what_is_not_marked_and_names_what_is_in_the_way(lab: Lab) -> None:
-    lab.ensure(services=("bastion",), counts={"manager_count": 0, "worker_count": 0})
+def test_teardown_takes_all_that_is_marked_nothing_else_and_names_what_is_in_the_way(
+    standing: Standing, lab: Lab
+) -> None:
     api = connect().api
     (network,) = api.network.networks(description=f"faas-exp:env={lab.env}")
     # The same name, no mark; and somebody's port in our network.
@@ -184,3 +228,6 @@ def test_teardown_never_touches_what_is_not_marked_and_names_what_is_in_the_way(
     assert lab.teardown() > 0
     assert api.network.get_network(stranger.id).name == f"{lab.env}-network"
     api.network.delete_network(stranger)
+    assert lab.found().all == []
+    assert lab.everything() == standing.before, "nothing is left, marked or not"
+    assert lab.teardown() == 0
