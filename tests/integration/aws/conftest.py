@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
+from awschild import IN_HASTE
 from awslab import Lab, credentials
 from ec2rules import Rules
 from ec2server import moto, reset
@@ -22,9 +21,9 @@ Servers = tuple[str, StrictEc2, Any]
 
 @pytest.fixture(scope="session", autouse=True)
 def quick() -> Iterator[None]:
-    """How long to wait between two looks is not what is tested here."""
+    """In this process as in its children."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(patience, "time", SimpleNamespace(sleep=lambda _: time.sleep(0.01), monotonic=time.monotonic))
+        patch.setattr(patience, "time", IN_HASTE)
         yield
 
 
