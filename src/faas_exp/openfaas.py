@@ -326,8 +326,11 @@ def provider_name(info: Mapping[str, Any]) -> str:
     """What the platform calls its provider in ``/system/info``, "" when it does not say."""
     found = info.get("provider")
     # A name alone before gateway 0.18, an object since.
-    name = (found.get("provider") or found.get("name")) if isinstance(found, dict) else found
-    return str(name or "")
+    if not isinstance(found, dict):
+        return str(found or "")
+    name = found.get("provider") or found.get("name")
+    # faas-nomad 0.4.3 leaves its name out.
+    return str(name or ("faas-nomad" if found.get("orchestration") == "nomad" else ""))
 
 
 def _pauses() -> Any:

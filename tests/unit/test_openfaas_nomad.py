@@ -56,16 +56,30 @@ def gateway() -> Iterator[OpenFaaS]:
     server.server_close()
 
 
+# As it says of itself behind a gateway of its time: without a name.
+FAAS_NOMAD = {"provider": "", "version": {"sha": "", "release": "v0.4.3"}, "orchestration": "nomad"}
+
+
+@pytest.mark.parametrize("provider", [FAAS_NOMAD, {"provider": "faas-nomad", "orchestration": "nomad"}])
 def test_it_is_given_time_before_the_first_call(
-    gateway: OpenFaaS, slept: list[str], monkeypatch: pytest.MonkeyPatch
+    gateway: OpenFaaS, slept: list[str], provider: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Platform, "provider", {"provider": "faas-nomad", "orchestration": "nomad"})
+    monkeypatch.setattr(Platform, "provider", provider)
     gateway.wait_ready("f", 1, Probe("function/f"), 10)
     assert slept.index("sleep 3") < slept.index("POST /function/f")
     assert slept.index("GET /system/function/f") < slept.index("sleep 3")
 
 
-@pytest.mark.parametrize("provider", [{"provider": "faas-swarm"}, {"name": "faas-exp"}, "swarm", None])
+@pytest.mark.parametrize(
+    "provider",
+    [
+        {"provider": "faas-swarm"},
+        {"provider": "faas-exp-nomad", "orchestration": "nomad"},
+        {"name": "faas-exp"},
+        "swarm",
+        None,
+    ],
+)
 def test_others_are_called_at_once(
     gateway: OpenFaaS, slept: list[str], provider: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,7 +92,7 @@ def test_others_are_called_at_once(
 def test_other_methods_are_refused_by_name(
     gateway: OpenFaaS, slept: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Platform, "provider", {"provider": "faas-nomad"})
+    monkeypatch.setattr(Platform, "provider", FAAS_NOMAD)
     with pytest.raises(PlatformError, match="http_method: found GET, allowed on faas-nomad: POST"):
         gateway.wait_ready("f", 1, Probe("function/f", "GET"), 10)
     assert "GET /function/f" not in slept
