@@ -6,6 +6,7 @@ Needs FAAS_FILES_REPO, NOMAD_VERSION and NOMAD_SHA256 as tools/test-nomad says.
 from __future__ import annotations
 
 import http.client
+import os
 import threading
 import time
 import urllib.request
@@ -34,13 +35,20 @@ PROBE = Probe("function/steady", "GET")
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A platform on three servers and two clients."""
-    lab = Lab("pytest-nomad", SUBNET, tmp_path_factory.mktemp("nomad"), INPUTS)
-    output = lab.play("site")
-    (lab.base / "site.log").write_text(output, encoding="utf-8")
-    yield lab
-    lab.play("teardown", confirm=True)
-    assert lab.names() == []
+    """A platform on three servers and two clients.
+
+    ``KEEP_NOMAD=FOLDER`` leaves it for the next call.
+    """
+    kept = os.environ.get("KEEP_NOMAD", "")
+    lab = Lab("pytest-nomad", SUBNET, Path(kept) if kept else tmp_path_factory.mktemp("nomad"), INPUTS)
+    try:
+        output = lab.play("site")
+        (lab.base / "site.log").write_text(output, encoding="utf-8")
+        yield lab
+    finally:
+        if not kept:
+            lab.play("teardown", confirm=True)
+    assert kept or lab.names() == []
 
 
 @pytest.fixture(scope="module")
