@@ -19,8 +19,10 @@ if ! dpkg -s $PKGS >/dev/null 2>&1; then
     trap 'rm -f /usr/sbin/policy-rc.d' EXIT
     printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d
   fi
-  apt-get update >>$APT 2>&1
-  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-unsafe-io -o DPkg::Lock::Timeout=300 $PKGS >>$APT 2>&1 || { echo "ERROR: apt" >&2; tail -n 20 $APT >&2; exit 1; }
+  failed(){ echo "ERROR: apt" >&2; tail -n 20 $APT >&2; exit 1; }
+  # While somebody else's apt is at work: for its lists it does not wait by itself.
+  for _ in $(seq 60); do apt-get update >$APT 2>&1 && break; grep -q 'Could not get lock' $APT || failed; sleep 5; done
+  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-unsafe-io -o DPkg::Lock::Timeout=300 $PKGS >>$APT 2>&1 || failed
   [ -z "$(trap -p EXIT)" ] || { rm -f /usr/sbin/policy-rc.d; trap - EXIT; }
   echo "packages installed"; rm -f $APT
 fi
