@@ -144,6 +144,13 @@ def test_a_failure_is_quoted_with_its_task_and_machine(tmp_path: Path) -> None:
     assert str(log) in text
 
 
+def test_of_a_loop_the_item_that_failed_is_quoted(tmp_path: Path) -> None:
+    looped = PLAY.replace("        msg: no room for etcd\n", "        msg: no {{ item }}\n      loop: [disk]\n")
+    assert looped != PLAY
+    with pytest.raises(PlatformError, match="task 'Make the cluster' on k8s-worker-2: no disk"):
+        played(checkout(tmp_path, looped), tmp_path / "kubespray.log", [], broken=True)
+
+
 def test_words_come_now_and_then_only() -> None:
     said: list[str] = []
     course = Course(io.StringIO(), said.append)

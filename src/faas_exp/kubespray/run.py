@@ -18,6 +18,7 @@ SAY_EVERY = 10.0
 """Seconds between two words on how far it is."""
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_SOME_ITEM = "One or more items failed"
 _KEPT = ("HOME", "LANG", "LC_ALL", "SSH_AUTH_SOCK", "http_proxy", "https_proxy", "no_proxy")
 
 
@@ -37,6 +38,8 @@ class Course:
         self.tasks = 0
         self.task = ""
         self.failures: list[str] = []
+        # Of a loop, what its last item that failed said: the loop itself only says that one did.
+        self._item: dict[str, Any] = {}
 
     def event(self, event: Mapping[str, Any]) -> bool:
         """Takes one event; ansible-runner need not keep it."""
@@ -50,7 +53,11 @@ class Course:
                 self.tasks += 1
                 self.task = str(data.get("name") or data.get("task") or "")
                 self._tell()
+            case "runner_item_on_failed":
+                self._item = dict(data.get("res") or {})
             case "runner_on_failed" if not data.get("ignore_errors"):
+                if (data.get("res") or {}).get("msg") == _SOME_ITEM and self._item.get("msg"):
+                    data = {**data, "res": self._item}
                 self.failures.append(_failure(data))
             case "runner_on_unreachable":
                 self.failures.append(_failure(data))
