@@ -31,6 +31,7 @@ UPSTREAM = {
     "openfaas__nomad_region": "global",
     "openfaas__nomad_store": "faas-exp/openfaas",
     "openfaas_backend_port": 8080,
+    "openfaas__alert_url": "http://127.0.0.1:8080/system/alert",
     "openfaas_prometheus_port": 9090,
     "openfaas_prometheus_image": "registry:5000/prometheus@sha256:0",
     "openfaas_prometheus_interval": "5s",
