@@ -67,6 +67,7 @@ test-k8s: $(VENV)/.ready-test ## a real Kubernetes, built from Debian's sources,
 # Lanes, because each spends most of its time waiting: for machines, for services, or for requests.
 test: lint unit ## lint, unit, integration, clouds, machines, roles (as root on Debian 12; about 40 minutes the first time)
 	@tools/test-packages
+	@tests/integration/openstack/openstack-up.sh --packages
 	@tools/with-lab tools/test-lanes \
 	  "services=make --no-print-directory integration" \
 	  "clouds=make --no-print-directory test-aws test-openstack" \
