@@ -133,14 +133,16 @@ class Site(Lab):
         """Run an experiment, whatever comes of it."""
         return self.attempt("experiment", experiment=f"{name}.yml")
 
-    def measure_while(self, name: str, function: str, fault: Callable[[], object]) -> subprocess.CompletedProcess[str]:
-        """Run an experiment, and do ``fault`` once its first run is under way."""
+    def measure_while(
+        self, name: str, function: str, fault: Callable[[], object], after: int = REQUESTS // 10
+    ) -> subprocess.CompletedProcess[str]:
+        """Run an experiment, and do ``fault`` once its first run has had so many answers."""
         done: list[subprocess.CompletedProcess[str]] = []
         before = self.served(function)
         measuring = threading.Thread(target=lambda: done.append(self.measure(name)))
         measuring.start()
-        # A tenth of the first run; asking whether the function is ready makes a handful of calls at most.
-        while self.served(function) - before < REQUESTS // 10:
+        # Asking whether the function is ready makes a handful of calls at most.
+        while self.served(function) - before < after:
             assert measuring.is_alive(), done[0].stdout
             time.sleep(0.2)
         fault()
