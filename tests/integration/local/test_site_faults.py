@@ -52,9 +52,9 @@ def test_the_second_run_changes_nothing_and_tells_no_secret(site: Site) -> None:
 def test_check_mode_tells_the_truth(site: Site) -> None:
     assert changed(site.play("site", options=("--check",))) == 0
     names = site.names()
-    # A file that somebody changed by hand: seen, and left alone.
+    # A file that somebody changed by hand: seen, with the reload that would follow, and left alone.
     site.ssh("haproxy", "sudo sed -i 's/^  maxconn .*/  maxconn 77/' /etc/haproxy/haproxy.cfg")
-    assert changed(site.play("site", options=("--check",))) == 1
+    assert changed(site.play("site", options=("--check",))) == 2
     assert "maxconn 77" in site.ssh("haproxy", "sudo cat /etc/haproxy/haproxy.cfg")
     # A machine more: it would be made.
     assert changed(site.play("site", options=("--check",), worker_count=3)) > 1
@@ -153,8 +153,9 @@ def test_registry_down(site: Site) -> None:
     # And where a worker pulls one that it never had.
     with pytest.raises(PlatformError, match=r"unpulled.*warmfunction"):
         deploy(site, "unpulled", image, timeout=40)
+    # Both go on once it is back; the function by itself.
     site.play("site")
-    deploy(site, "unpulled", image, timeout=120)
+    site.gateway.wait_ready("unpulled", 1, Probe("/function/unpulled"), 120)
     site.gateway.delete("unpulled")
     assert site.measure("registry-down").returncode == 0
     assert site.runs("registry-down") == [Counter({"200": REQUESTS})]
