@@ -74,13 +74,14 @@ def test_cold_starts_are_cold(runs: dict[Path, dict[str, Any]]) -> None:
 
 
 def test_prometheus_in_the_cluster_saw_the_runs(runs: dict[Path, dict[str, Any]]) -> None:
-    machines = set()
+    machines, counts = set(), []
     for folder in runs:
         metrics = json.loads((folder / "metrics.json").read_text())
         assert "error" not in metrics, metrics["error"]
         machines |= {series["labels"]["machine"] for series in metrics["series"]["node_memory_used_bytes"]}
-        counts = [value for series in metrics["series"]["gateway_service_count"] for _, value in series["values"]]
-        assert counts, folder
+        # Read every five seconds: a run of this file may be over before its function was seen.
+        counts += [value for series in metrics["series"]["gateway_service_count"] for _, value in series["values"]]
+    assert max(counts) > 1
     assert machines == {"k8s-worker-1", "k8s-worker-2"}
 
 
