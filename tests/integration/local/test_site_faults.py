@@ -134,7 +134,7 @@ def test_wrong_ftp_password(site: Site) -> None:
     site.experiment("ftp-wrong", "ftpfunction", runs=1, environment=wrong, ready_timeout=15)
     done = site.measure("ftp-wrong")
     assert done.returncode != 0
-    assert "ftpfunction: replicas are up but POST function/ftpfunction answers 502" in done.stdout
+    assert "ftpfunction: replicas are up but POST /function/ftpfunction answers 502" in done.stdout
     assert "the FTP server answered 530 to PASS" in done.stdout
     assert "not-the-password" not in done.stdout
     assert site.runs("ftp-wrong") == []
