@@ -10,7 +10,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 # Nothing of this project's own may come from a user's other collections.
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/collections
 
-.PHONY: help demo demo-down lab test lint unit integration machines roles test-aws test-openstack test-nomad test-k8s bench collection clean
+.PHONY: help demo demo-down lab test lint unit integration machines faults roles test-aws test-openstack test-nomad test-k8s bench collection clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -46,8 +46,11 @@ integration: $(VENV)/.ready-test ## tests against real services on this machine
 lab: ## Docker and what else inventories/local needs (as root, Debian or Ubuntu)
 	tools/lab start
 
-machines: $(VENV)/.ready-test ## whole environments of machines in containers, used and broken (as root)
+machines: $(VENV)/.ready-test ## whole environments of machines in containers (as root)
 	tools/test-machines
+
+faults: $(VENV)/.ready-test ## the same, broken and healed (as root, a quarter of an hour)
+	tools/test-faults
 
 roles: $(VENV)/.ready-test ## each role on machines in containers, by Molecule (as root)
 	tools/test-roles
