@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import hcl2
 import pytest
 import yaml
+from played import played
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -110,15 +109,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     play = [{"hosts": "all", "gather_facts": False, "vars_files": files, "tasks": tasks}]
     (folder / "play.yml").write_text(yaml.safe_dump(play, sort_keys=False), encoding="utf-8")
     (folder / "hosts.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
-    done = subprocess.run(
-        [str(BIN / "ansible-playbook"), "-i", str(folder / "hosts.yml"), str(folder / "play.yml")],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
-        cwd=folder,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    played(folder)
     return folder
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from played import played
 
 ROOT = Path(__file__).parents[2]
 ROLE = ROOT / "roles" / "openfaas"
@@ -80,15 +79,7 @@ def rendered(tmp_path: Path, **inputs: Any) -> dict[str, Any]:
         "role_path": str(ROLE),
         **inputs,
     }
-    done = subprocess.run(
-        [str(BIN / "ansible-playbook"), "-i", str(tmp_path / "hosts.yml"), str(play), "-e", json.dumps(given)],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
-        cwd=ROOT,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    played(tmp_path, given)
     found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
     assert "sesame" not in json.dumps(found)
     for text in found["manifests"].values():

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import yaml
+from played import played
 
 ROOT = Path(__file__).parents[2]
 ROLE = ROOT / "roles" / "openfaas"
@@ -83,15 +84,7 @@ def rendered(tmp_path: Path, api: str = "1.12", ipvs: bool = False, **inputs: An
         "role_path": str(ROLE),
         **inputs,
     }
-    done = subprocess.run(
-        [str(BIN / "ansible-playbook"), "-i", str(tmp_path / "hosts.yml"), str(play), "-e", json.dumps(given)],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
-        cwd=ROOT,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    played(tmp_path, given)
     found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
     return found
 
